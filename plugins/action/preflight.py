@@ -21,6 +21,7 @@ from ansible_collections.mlops.tracking.plugins.module_utils import _preflight a
 from ansible_collections.mlops.tracking.plugins.module_utils import _preflight_groups as topology
 from ansible_collections.mlops.tracking.plugins.module_utils._preflight_certificates import PUBLIC_FILES
 from ansible_collections.mlops.tracking.plugins.module_utils._preflight_hosts import EXPORTER_PORTS
+from ansible_collections.mlops.tracking.plugins.module_utils._preflight_secrets import scrub
 from ansible_collections.mlops.tracking.plugins.module_utils._spec import Option, Problem, is_secret, options_of
 
 COLLECTION = Path(__file__).resolve().parents[2]
@@ -55,7 +56,7 @@ class ActionModule(ActionBase):
             problems = rules.merge(problems)
             report = rules.render(problems, list(look.contracts))
             # A failed task's message is printed twice, and by default on one line.
-            self._display.display(rules.scrub(report, look.contracts.values()), color=C.COLOR_ERROR)
+            self._display.display(scrub(report, look.contracts.values()), color=C.COLOR_ERROR)
             count = rules.count(problems)
             raise AnsibleActionFail(f"Preflight found {count}, listed above; no host was changed.")
         lines = [topology.summary(look.groups, *item) for item in look.probes.items()]

@@ -71,7 +71,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result = super().run(tmp, task_vars)
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
         dummy, args = self.validate_argument_spec(ARGUMENT_SPEC)
         path = os.path.realpath(os.path.join(self._loader.get_basedir(), str(args["path"])))
         try:
@@ -89,9 +89,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"{path}: {exc.strerror or exc}") from None
         return result
 
-    def _converge(
-        self, path: str, entries: list[Entry], rotate: list[str], args: dict[str, t.Any]
-    ) -> dict[str, t.Any]:
+    def _converge(self, path: str, entries: list[Entry], rotate: list[str], args: dict[str, t.Any]) -> dict[str, t.Any]:
         stored = self._read(path)
         changes = plan(stored.text, entries, rotate)
         encrypted = self._wants_encryption(stored, args["encrypt"])

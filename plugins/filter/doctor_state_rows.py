@@ -11,7 +11,7 @@ short_description: Rows for the doctor's table from states or versions
 description:
   - Compares what was found with what was wanted, name by name.
   - A wanted version C(17) agrees with C(17) and C(17.2), and not with C(170). An empty one agrees with any.
-positional: _input, wanted, host, what, hint
+positional: _input, wanted, host, what, hint, planned
 options:
   _input:
     description:
@@ -35,6 +35,10 @@ options:
     description: What to look at if a row fails. C({name}) becomes the name.
     type: str
     default: ""
+  planned:
+    description: Only tell what would be compared, as in check mode. C(ok) is then null.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -63,11 +67,11 @@ from ansible_collections.mlops.tracking.plugins.module_utils._doctor import Row,
 
 
 def doctor_state_rows(
-    found: dict[str, Any], wanted: dict[str, str], host: str, what: str, hint: str = ""
+    found: dict[str, Any], wanted: dict[str, str], host: str, what: str, hint: str = "", planned: bool = False
 ) -> list[Row]:
     """Return one row for each wanted name."""
     try:
-        return state_rows(found, wanted, host, what, hint)
+        return state_rows(found, wanted, host, what, hint, planned)
     except (AttributeError, TypeError) as exc:
         raise AnsibleFilterError(f"doctor_state_rows needs two mappings of names to states: {exc!r}") from exc
 

@@ -38,7 +38,12 @@ def _row(check: str, host: str, ok: bool | None, detail: str, hint: str) -> Row:
 
 
 def state_rows(
-    found: Mapping[str, t.Any], wanted: Mapping[str, str], host: str, what: str, hint: str = ""
+    found: Mapping[str, t.Any],
+    wanted: Mapping[str, str],
+    host: str,
+    what: str,
+    hint: str = "",
+    planned: bool = False,
 ) -> list[Row]:
     """One row for each wanted name: its state must be, or begin with, the wanted one.
 
@@ -46,12 +51,18 @@ def state_rows(
     """
     result = []
     for name, state in wanted.items():
-        seen = _state(found.get(name, ""))
-        ok = _agrees(seen, str(state))
-        expected = f"; expected {state}" if state and not ok else ""
-        detail = (seen or "not found") + expected
+        if planned:
+            ok, detail = None, f"would expect {state}" if state else "would tell it"
+        else:
+            ok, detail = _compare(_state(found.get(name, "")), str(state))
         result.append(_row(f"{what} {name}", host, ok, detail, hint.replace("{name}", name)))
     return result
+
+
+def _compare(seen: str, wanted: str) -> tuple[bool, str]:
+    ok = _agrees(seen, wanted)
+    expected = f"; expected {wanted}" if wanted and not ok else ""
+    return ok, (seen or "not found") + expected
 
 
 def _state(seen: t.Any) -> str:
@@ -91,10 +102,9 @@ def failures(found: Sequence[Mapping[str, t.Any]]) -> list[str]:
 
 
 def _verdict(found: Sequence[Mapping[str, t.Any]]) -> str:
-    if all(row["ok"] is None for row in found):
-        return f"{len(found)} checks would run"
-    failed = sum(row["ok"] is False for row in found)
-    return f"{len(found) - failed} passed, {failed} failed" + (":" if failed else "")
+    passed, failed, planned = (sum(row["ok"] is ok for row in found) for ok in (True, False, None))
+    not_run = f", {planned} not run in check mode" if planned else ""
+    return f"{passed} passed, {failed} failed{not_run}" + (":" if failed else "")
 
 
 def _word(ok: bool | None) -> str:

@@ -20,7 +20,7 @@ try:
     import urllib3
     from minio import Minio
     from minio.commonconfig import ENABLED, Filter
-    from minio.credentials import StaticProvider
+    from minio.credentials.providers import StaticProvider
     from minio.deleteobjects import DeleteObject
     from minio.error import MinioAdminException, MinioException, S3Error
     from minio.lifecycleconfig import Expiration, LifecycleConfig, NoncurrentVersionExpiration
@@ -55,7 +55,7 @@ def argument_spec() -> dict[str, dict[str, t.Any]]:
     """The options of the documentation fragment `minio`."""
     return {
         "minio_url": {"type": "str", "required": True},
-        "minio_access_key": {"type": "str", "required": True},
+        "minio_access_key": {"type": "str", "required": True, "no_log": False},
         "minio_secret_key": {"type": "str", "required": True, "no_log": True},
         "ca_path": {"type": "path"},
         "region": {"type": "str", "default": "us-east-1"},
@@ -333,14 +333,12 @@ def _rule(rule: LifecycleRule) -> dict[str, t.Any]:
         ours["noncurrent_expire_days"] = rule.noncurrent_version_expiration.noncurrent_days
     if rule.expiration and rule.expiration.expired_object_delete_marker:
         ours["expired_object_delete_marker"] = True
-    if rule == _sdk_rule(ours, rule_id=rule.rule_id):
+    if ours and rule == _sdk_rule(ours, rule_id=rule.rule_id):
         return ours
     return {"other_rule": rule.rule_id or "(unnamed)"}
 
 
-def _sdk_rule(rule: Mapping[str, t.Any], rule_id: str | None = LIFECYCLE_RULE_ID) -> LifecycleRule | None:
-    if not rule:
-        return None
+def _sdk_rule(rule: Mapping[str, t.Any], rule_id: str | None = LIFECYCLE_RULE_ID) -> LifecycleRule:
     days = rule.get("noncurrent_expire_days")
     return LifecycleRule(
         ENABLED,

@@ -87,7 +87,9 @@ def plan_bucket(current: Bucket | None, wanted: Bucket) -> list[Change]:
     """Changes in the order in which they must be made; a missing bucket starts as a new one."""
     locked = wanted.object_lock if current is None else current.object_lock
     if current is not None and wanted.object_lock not in (None, current.object_lock):
-        raise PlanError("object_lock can only be chosen when a bucket is made; leave it out, or delete the bucket first")
+        raise PlanError(
+            "object_lock can only be chosen when a bucket is made; leave it out, or delete the bucket first"
+        )
     if locked and wanted.versioning is False:
         raise PlanError("versioning cannot be false on a bucket with object_lock; set it to true")
     # A bucket made with object lock is born with versioning.
@@ -104,9 +106,7 @@ def plan_bucket(current: Bucket | None, wanted: Bucket) -> list[Change]:
     return changes
 
 
-def plan_user(
-    current: User | None, wanted: User, has_secret: bool, update_secret: str
-) -> list[Change]:
+def plan_user(current: User | None, wanted: User, has_secret: bool, update_secret: str) -> list[Change]:
     """Changes in the order in which they must be made: writing a secret key also enables the user."""
     before = current or User(enabled=False, policies=())
     changes = []

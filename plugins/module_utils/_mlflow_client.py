@@ -149,10 +149,10 @@ class MlflowClient:
     def _send(self, method: str, url: str, data: bytes | None, headers: dict[str, str]) -> MlflowResponse:
         try:
             with self._open(method, url, data=data, headers=headers, use_netrc=False) as answer:
-                return _response(answer.status, answer.read(), answer.headers)
+                return _response(answer.status, answer.read(), dict(answer.headers))
         except urllib.error.HTTPError as exc:
             with exc:
-                raise _api_error(_response(exc.code, exc.read(), exc.headers)) from exc
+                raise _api_error(_response(exc.code, exc.read(), dict(exc.headers))) from exc
         except (OSError, http.client.HTTPException) as exc:
             reason = getattr(exc, "reason", None) or exc
             raise MlflowApiError(0, "NO_ANSWER", f"{self._base} did not answer: {reason}") from exc

@@ -63,7 +63,8 @@ def scrub(text: str, uri: str) -> str:
     authority = uri.partition("://")[2].partition("?")[0]
     password = authority.rpartition("@")[0].partition(":")[2]
     hidden = text.replace(uri, "(the database URI)") if uri else text
-    for secret in {password, unquote(password)} - {""}:
+    # The longer form first: the other may be a part of it.
+    for secret in sorted({password, unquote(password)} - {""}, key=len, reverse=True):
         hidden = hidden.replace(secret, "********")
     return hidden
 

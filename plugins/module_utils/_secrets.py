@@ -52,9 +52,7 @@ class Entry:
         if not NAME_PATTERN.match(self.name) or yaml.safe_load(self.name) != self.name:
             raise SecretsError(f"entries: {self.name!r} is not a variable name; use letters, digits and underscores")
         if not MIN_LENGTH <= self.length <= MAX_LENGTH:
-            raise SecretsError(
-                f"entries: length of {self.name} is {self.length}; use {MIN_LENGTH} to {MAX_LENGTH}"
-            )
+            raise SecretsError(f"entries: length of {self.name} is {self.length}; use {MIN_LENGTH} to {MAX_LENGTH}")
 
     def new_value(self) -> str:
         """A fresh secret, or the given value of a literal."""
@@ -154,9 +152,7 @@ def _values(root: t.Any) -> dict[str, t.Any]:
 
 
 def _is_empty(node: t.Any) -> bool:
-    return isinstance(node, yaml.ScalarNode) and (
-        node.tag == _NULL_TAG or (node.tag == _STR_TAG and node.value == "")
-    )
+    return isinstance(node, yaml.ScalarNode) and (node.tag == _NULL_TAG or (node.tag == _STR_TAG and node.value == ""))
 
 
 def _is_same_literal(entry: Entry, node: t.Any) -> bool:
@@ -225,9 +221,7 @@ def _verify(before: str, after: str, written: Mapping[str, str]) -> None:
         old, new = _compose(before), _compose(after)
         found = _values(new)
         good = all(
-            isinstance(found.get(name), yaml.ScalarNode)
-            and found[name].tag == _STR_TAG
-            and found[name].value == value
+            isinstance(found.get(name), yaml.ScalarNode) and found[name].tag == _STR_TAG and found[name].value == value
             for name, value in written.items()
         )
         good = good and _others(old, written) == _others(new, written)

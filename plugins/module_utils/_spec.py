@@ -100,6 +100,18 @@ def check(name: str, value: object, option: Option) -> list[Problem]:
     return list(_check_value(name, value, option)) or list(_check_relations(name, value, option))
 
 
+def coerce(value: t.Any, option: Option) -> t.Any:
+    """A sound value as the type of its option, as far as rules count with it."""
+    if value is None:
+        return None
+    if option.get("type") == "int":
+        return check_type_int(value)
+    options = option.get("options") or {}
+    if isinstance(value, Mapping):
+        return {key: coerce(item, options.get(key, {})) for key, item in value.items()}
+    return value
+
+
 def _check_value(name: str, value: object, option: Option) -> Iterator[Problem]:
     if value is None:
         if option.get("default") is not None or option.get("required"):
@@ -133,7 +145,7 @@ def _is_type(value: object, kind: str) -> bool:
 def _converts(converter: t.Callable[[t.Any], object], value: object) -> bool:
     try:
         converter(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, ArithmeticError):
         return False
     return True
 
@@ -162,7 +174,7 @@ def _wrong_choice(name: str, value: object, option: Option) -> Problem | None:
 def _check_port(name: str, value: object, option: Option) -> Iterator[Problem]:
     if not (name.endswith("_port") and option.get("type") == "int"):
         return
-    if not 1 <= int(str(value)) <= 65535:
+    if not 1 <= check_type_int(value) <= 65535:
         yield Problem(name, f"is {show(name, value)}.", "write a port from 1 to 65535.")
 
 

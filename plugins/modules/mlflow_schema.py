@@ -181,7 +181,9 @@ def main() -> None:
     except SchemaError as exc:
         module.fail_json(msg=f"Schema of MLflow ({module.params['component']}): {exc}")
     except OSError as exc:
-        module.fail_json(msg=f"python {module.params['python']} cannot be run: {exc.strerror}; name MLflow's interpreter")
+        module.fail_json(
+            msg=f"python {module.params['python']} cannot be run: {exc.strerror}; name MLflow's interpreter"
+        )
     module.exit_json(**result)
 
 

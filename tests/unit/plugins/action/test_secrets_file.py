@@ -32,7 +32,9 @@ def run(
     loader.set_vault_secrets(vault or [])
     task = SimpleNamespace(
         args={"path": str(path), "entries": ENTRIES if entries is None else entries, **args},
-        async_val=0, check_mode=check, action="mlops.tracking.secrets_file",
+        async_val=0,
+        check_mode=check,
+        action="mlops.tracking.secrets_file",
     )
     connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="/nowhere"))
     action = secrets_file.ActionModule(task, connection, SimpleNamespace(), loader, None, None)
@@ -179,9 +181,7 @@ REFUSED: list[tuple[t.Callable[[Path], None], dict[str, t.Any], str]] = [
 
 
 @pytest.mark.parametrize(("prepare", "args", "message"), REFUSED)
-def test_refused(
-    path: Path, prepare: t.Callable[[Path], None], args: dict[str, t.Any], message: str
-) -> None:
+def test_refused(path: Path, prepare: t.Callable[[Path], None], args: dict[str, t.Any], message: str) -> None:
     prepare(path)
     before = path.read_bytes() if path.exists() else b""
     with pytest.raises(AnsibleActionFail, match=message) as caught:

@@ -96,8 +96,13 @@ GOOD, BAD = User(True, ("a", "b"), True), User(True, ("a", "b"), False)
 
 # current, wanted, secret given, update_secret, (property, before, after) in this order
 USERS: list[tuple[User | None, User, bool, str, list[tuple[str, t.Any, t.Any]]]] = [
-    (None, ON, True, "always",
-     [("secret_key", None, SECRET_AS_GIVEN), ("policies", [], ["a", "b"]), ("status", None, "enabled")]),
+    (
+        None,
+        ON,
+        True,
+        "always",
+        [("secret_key", None, SECRET_AS_GIVEN), ("policies", [], ["a", "b"]), ("status", None, "enabled")],
+    ),
     (None, User(False), True, "on_create", [("secret_key", None, SECRET_AS_GIVEN), ("status", None, "disabled")]),
     (GOOD, ON, True, "always", []),
     (GOOD, User(True, ("b", "a")), True, "always", []),
@@ -105,12 +110,22 @@ USERS: list[tuple[User | None, User, bool, str, list[tuple[str, t.Any, t.Any]]]]
     (GOOD, User(True, ()), True, "always", [("policies", ["a", "b"], [])]),
     (BAD, ON, True, "always", [("secret_key", SECRET_DIFFERS, SECRET_AS_GIVEN)]),
     (BAD, ON, True, "on_create", []),
-    (BAD, User(False), True, "always",
-     [("secret_key", SECRET_DIFFERS, SECRET_AS_GIVEN), ("status", "enabled", "disabled")]),
+    (
+        BAD,
+        User(False),
+        True,
+        "always",
+        [("secret_key", SECRET_DIFFERS, SECRET_AS_GIVEN), ("status", "enabled", "disabled")],
+    ),
     (ON, ON, False, "always", []),
     (OFF, User(False), True, "always", []),
-    (OFF, User(True), True, "always",
-     [("secret_key", SECRET_DIFFERS, SECRET_AS_GIVEN), ("status", "disabled", "enabled")]),
+    (
+        OFF,
+        User(True),
+        True,
+        "always",
+        [("secret_key", SECRET_DIFFERS, SECRET_AS_GIVEN), ("status", "disabled", "enabled")],
+    ),
     (OFF, User(True), False, "always", [("status", "disabled", "enabled")]),
 ]
 
@@ -194,8 +209,10 @@ STATEMENTS = st.fixed_dictionaries(
 
 @given(st.lists(STATEMENTS, min_size=1, max_size=5), st.randoms(use_true_random=False))
 def test_order_has_no_meaning(statements: list[dict[str, t.Any]], shuffler: random.Random) -> None:
-    shuffled = [{**statement, "Action": shuffler.sample(statement["Action"], len(statement["Action"]))}
-                for statement in statements]
+    shuffled = [
+        {**statement, "Action": shuffler.sample(statement["Action"], len(statement["Action"]))}
+        for statement in statements
+    ]
     shuffler.shuffle(shuffled)
     canonical = canonical_policy({"Statement": statements})
     assert canonical_policy({"Statement": shuffled}) == canonical

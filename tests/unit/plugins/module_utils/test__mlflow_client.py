@@ -81,9 +81,7 @@ REQUESTS: list[tuple[dict[str, t.Any], str, bytes, str | None]] = [
 
 
 @pytest.mark.parametrize(("arguments", "path", "body", "content_type"), REQUESTS)
-def test_request(
-    server: Server, arguments: dict[str, t.Any], path: str, body: bytes, content_type: str | None
-) -> None:
+def test_request(server: Server, arguments: dict[str, t.Any], path: str, body: bytes, content_type: str | None) -> None:
     response = MlflowClient(url(server)).request(**arguments)
     sent = server.requests[0]
     assert (sent["method"], sent["path"], sent["body"]) == (arguments["method"], path, body)
@@ -107,7 +105,7 @@ def test_login(server: Server, login: dict[str, str], header: str) -> None:
 
 # answer, status, error code, part of the message
 ERRORS: list[tuple[Answer, int, str, str]] = [
-    ((400, JSON, b'{"error_code": "INVALID_PARAMETER_VALUE", "message": "bad"}'), 400, "INVALID_PARAMETER_VALUE", "bad"),
+    ((400, JSON, b'{"error_code": "BAD_VALUE", "message": "bad"}'), 400, "BAD_VALUE", "bad"),
     ((401, {}, b"Log in first"), 401, "Unauthorized", "Log in first"),
     ((404, JSON, b"[]"), 404, "Not Found", "[]"),
     ((502, JSON, b"not json"), 502, "Bad Gateway", "not json"),

@@ -6,15 +6,28 @@
 
 from __future__ import annotations
 
+import base64
 import typing as t
+from pathlib import Path
 
 import pytest
+import yaml
 from ansible_collections.mlops.tracking.plugins.module_utils import _preflight as rules
+from ansible_collections.mlops.tracking.plugins.module_utils import _preflight_contract as contracts
 from ansible_collections.mlops.tracking.plugins.module_utils import _preflight_groups as topology
 from ansible_collections.mlops.tracking.plugins.module_utils import _preflight_hosts as machines
+from ansible_collections.mlops.tracking.plugins.module_utils import _preflight_secrets as secrets
 from ansible_collections.mlops.tracking.plugins.module_utils._spec import Problem
 from hypothesis import given
 from hypothesis import strategies as st
+
+PROBE: dict[str, t.Any] = {
+    "distribution": "debian",
+    "distribution_version": "12",
+    "free_mb": {"/": 100, "/srv": 9000, "/srv/minio": 5000},
+    "memory_mb": 900,
+    "listeners": [],
+}
 
 TEST_DOMAINS: list[tuple[str, bool]] = [
     ("mlflow.example.com", True),
@@ -25,6 +38,7 @@ TEST_DOMAINS: list[tuple[str, bool]] = [
     ("mlflow", False),
     ("localhost", False),
     ("mlflow.example.com.", False),
+    ("mlflow.example.com\n", False),
     ("-a.example.com", False),
     ("a..example.com", False),
     ("mlflow.example.com:8443", False),
@@ -39,7 +53,7 @@ TEST_DOMAINS: list[tuple[str, bool]] = [
 
 @pytest.mark.parametrize(("domain", "good"), TEST_DOMAINS)
 def test_domains(domain: str, good: bool) -> None:
-    assert (not list(rules.check_domain({"platform_domain": domain}))) is good
+    assert (not list(contracts.check_domain({"platform_domain": domain}))) is good
 
 
 TEST_NAMES: list[tuple[dict[str, str], list[str]]] = [
@@ -60,7 +74,7 @@ TEST_NAMES: list[tuple[dict[str, str], list[str]]] = [
 
 @pytest.mark.parametrize(("contract", "expected"), TEST_NAMES)
 def test_names(contract: dict[str, str], expected: list[str]) -> None:
-    assert [problem.variable for problem in rules.check_names(contract)] == expected
+    assert [problem.variable for problem in contracts.check_names(contract)] == expected
 
 
 TEST_WEAK: list[tuple[str, bool]] = [
@@ -79,21 +93,40 @@ TEST_WEAK: list[tuple[str, bool]] = [
 
 @pytest.mark.parametrize(("value", "weak"), TEST_WEAK)
 def test_secrets(value: str, weak: bool) -> None:
-    assert bool(list(rules.check_secrets({"platform_x_password": value}))) is weak
+    assert bool(list(secrets.check_secrets({"platform_x_password": value}))) is weak
 
 
 @given(st.binary(min_size=32, max_size=32))
 def test_any_key_of_32_bytes_is_good(key: bytes) -> None:
-    value = rules.base64.b64encode(key).decode()
-    assert not list(rules.check_secrets({"platform_minio_kms_key": value}))
+    value = base64.b64encode(key).decode()
+    assert not list(secrets.check_secrets({"platform_minio_kms_key": value}))
 
 
 @given(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=16, max_size=64))
 def test_problems_never_hold_the_secret(value: str) -> None:
     contract = {"platform_a_password": value, "platform_b_password": value, "platform_minio_kms_key": value}
-    problems = list(rules.check_secrets(contract))
+    problems = list(secrets.check_secrets(contract))
     assert len(problems) >= 2
     assert not any(value in problem.problem + problem.remedy for problem in problems)
+
+
+SPEC = Path(__file__).resolve().parents[4] / "roles" / "platform" / "meta" / "argument_specs.yml"
+OPTIONS = yaml.safe_load(SPEC.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda values: (
+        st.lists(values, max_size=3)
+        | st.dictionaries(st.sampled_from(["mlflow", "minio", "name"]) | st.text(), values, max_size=3)
+    ),
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(OPTIONS)), VALUES, max_size=6))
+def test_no_input_breaks_a_rule(contract: dict[str, t.Any]) -> None:
+    groups = {name: ["h"] for name in ("all", *topology.TIERS)}
+    look = rules.Look(groups, {"h": contract}, {"platform": OPTIONS}, probes={"h": {**PROBE, "clock_lead": [0, 1]}})
+    report = rules.render(rules.find_problems(look), ["h"])
+    assert report.startswith("Preflight found ")
 
 
 TEST_CORE: list[tuple[str, bool]] = [
@@ -114,18 +147,18 @@ def test_core_versions(version: str, good: bool) -> None:
 
 def test_the_least_number_of_connections_is_enough() -> None:
     groups = {"mlflow": ["a", "b"]}
-    problem = next(iter(rules.check_connections({"platform_max_connections": 1}, groups)))
+    problem = next(iter(contracts.check_connections({"platform_max_connections": 1}, groups)))
     least = int(problem.remedy.split()[-1].rstrip("."))
-    assert not list(rules.check_connections({"platform_max_connections": least}, groups))
-    assert list(rules.check_connections({"platform_max_connections": least - 1}, groups))
+    assert not list(contracts.check_connections({"platform_max_connections": least}, groups))
+    assert list(contracts.check_connections({"platform_max_connections": least - 1}, groups))
 
 
 def test_what_every_tier_must_agree_on_has_one_value() -> None:
-    contracts = {
+    hosts = {
         "a": {"platform_domain": "a.example", "platform_x_password": "first", "platform_tls_directory": "/a"},
         "b": {"platform_domain": "b.example", "platform_x_password": "second", "platform_tls_directory": "/b"},
     }
-    found = {problem.variable: problem.problem for problem in rules.check_agreement(contracts)}
+    found = {problem.variable: problem.problem for problem in rules.check_agreement(hosts)}
     assert found == {
         "platform_domain": "differs between hosts (a.example, b.example).",
         "platform_x_password": "differs between hosts.",
@@ -142,7 +175,7 @@ def test_the_same_problem_of_several_hosts_is_one() -> None:
 
 def test_the_last_guard_removes_a_secret() -> None:
     contract = {"platform_x_password": "Jq8vW2nT5yB1rK7mZ4xC", "platform_y_password": "password"}
-    text = rules.scrub("platform_x_password is Jq8vW2nT5yB1rK7mZ4xC", [contract])
+    text = secrets.scrub("platform_x_password is Jq8vW2nT5yB1rK7mZ4xC", [contract])
     assert text == "platform_x_password is ********"
 
 
@@ -166,15 +199,6 @@ def test_a_tier_that_mlflow_does_without_may_be_empty() -> None:
     assert not list(topology.check_groups(groups, [other_database]))
     assert topology.not_needed({"mlflow_artifact_destination": "gs://bucket"}) == {"minio"}
     assert topology.not_needed({"mlflow_artifact_destination": "s3://bucket"}) == set()
-
-
-PROBE: dict[str, t.Any] = {
-    "distribution": "debian",
-    "distribution_version": "12",
-    "free_mb": {"/": 100, "/srv": 9000, "/srv/minio": 5000},
-    "memory_mb": 900,
-    "listeners": [],
-}
 
 
 def listener(port: int, *units: str, user: str = "root") -> dict[str, t.Any]:

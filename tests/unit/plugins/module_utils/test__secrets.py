@@ -116,8 +116,11 @@ LAYOUTS: list[tuple[str, dict[str, str], str]] = [
     ("key: old\nb: 1\n", {"key": "x\ny\n"}, "key: |\n  x\n  y\nb: 1\n"),
     ("key: old # why\n", {"key": "x\ny\n"}, 'key: "x\\ny\\n" # why\n'),
     ("key: old", {"key": "x\ny"}, "key: |-\n  x\n  y\n"),
-    ("a: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  3638\n", {"key": "v"},
-     'a: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  3638\nkey: "v"\n'),
+    (
+        "a: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  3638\n",
+        {"key": "v"},
+        'a: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  3638\nkey: "v"\n',
+    ),
     ("key: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  3638\nb: 1\n", {"key": "v"}, 'key: "v"\nb: 1\n'),
 ]
 

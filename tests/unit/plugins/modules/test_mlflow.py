@@ -22,7 +22,10 @@ SCHEMA_OPTIONS = {"python": "/opt/mlflow/bin/python", "database_uri": URI}
 
 def schema(revision: str | None, known: bool = True) -> dict[str, t.Any]:
     return {
-        "component": "tracking", "database_revision": revision, "code_revision": "head", "mlflow_version": "3.17.2",
+        "component": "tracking",
+        "database_revision": revision,
+        "code_revision": "head",
+        "mlflow_version": "3.17.2",
         "known": known,
     }
 
@@ -70,8 +73,14 @@ def give(monkeypatch: pytest.MonkeyPatch, answers: list[t.Any], commands: list[t
 
 @pytest.mark.parametrize(("options", "check", "answers", "expected", "actions"), SCHEMAS)
 def test_schema(
-    monkeypatch: pytest.MonkeyPatch, run_module: t.Any, commands: list[t.Any], options: dict[str, t.Any], check: bool,
-    answers: list[t.Any], expected: tuple[t.Any, ...], actions: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    run_module: t.Any,
+    commands: list[t.Any],
+    options: dict[str, t.Any],
+    check: bool,
+    answers: list[t.Any],
+    expected: tuple[t.Any, ...],
+    actions: list[str],
 ) -> None:
     give(monkeypatch, list(answers), commands)
     result = run_module(mlflow_schema.main, {**SCHEMA_OPTIONS, **options}, check=check)

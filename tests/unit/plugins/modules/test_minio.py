@@ -54,14 +54,23 @@ CASES: list[tuple[t.Any, FakeClient, dict[str, t.Any], list[tuple[t.Any, ...]]]]
     (minio_bucket, FakeClient(None), {"name": "b"}, [("make_bucket", "b", False)]),
     (minio_bucket, FakeClient(None), {"name": "b", "object_lock": True}, [("make_bucket", "b", True)]),
     (
-        minio_bucket, FakeClient(None),
+        minio_bucket,
+        FakeClient(None),
         {
-            "name": "b", "versioning": True, "encryption": "sse-kms", "kms_key": "k", "quota_bytes": 9, "policy": READ,
+            "name": "b",
+            "versioning": True,
+            "encryption": "sse-kms",
+            "kms_key": "k",
+            "quota_bytes": 9,
+            "policy": READ,
             "lifecycle": {"noncurrent_expire_days": 3},
         },
         [
-            ("make_bucket", "b", False), ("set_versioning", "b", True), ("set_encryption", "b", ("sse-kms", "k")),
-            ("set_lifecycle", "b", [{"noncurrent_expire_days": 3}]), ("set_quota_bytes", "b", 9),
+            ("make_bucket", "b", False),
+            ("set_versioning", "b", True),
+            ("set_encryption", "b", ("sse-kms", "k")),
+            ("set_lifecycle", "b", [{"noncurrent_expire_days": 3}]),
+            ("set_quota_bytes", "b", 9),
             ("set_bucket_policy", "b", READ),
         ],
     ),
@@ -70,7 +79,9 @@ CASES: list[tuple[t.Any, FakeClient, dict[str, t.Any], list[tuple[t.Any, ...]]]]
     (minio_bucket, FakeClient(None), {"name": "b", "state": "absent"}, []),
     (minio_bucket, FakeClient(NEW_BUCKET), {"name": "b", "state": "absent"}, [("remove_bucket", "b")]),
     (
-        minio_bucket, FakeClient(NEW_BUCKET, empty=False), {"name": "b", "state": "absent", "force": True},
+        minio_bucket,
+        FakeClient(NEW_BUCKET, empty=False),
+        {"name": "b", "state": "absent", "force": True},
         [("empty_bucket", "b"), ("remove_bucket", "b")],
     ),
     (minio_policy, FakeClient(None), {"name": "p", "policy": READ}, [("set_policy", "p", READ)]),
@@ -79,18 +90,24 @@ CASES: list[tuple[t.Any, FakeClient, dict[str, t.Any], list[tuple[t.Any, ...]]]]
     (minio_policy, FakeClient(None), {"name": "p", "state": "absent"}, []),
     (minio_policy, FakeClient(READ), {"name": "p", "state": "absent"}, [("remove_policy", "p")]),
     (
-        minio_user, FakeClient(None), {"access_key": "usr", "secret_key": "user-secret", "policies": ["b", "a"]},
+        minio_user,
+        FakeClient(None),
+        {"access_key": "usr", "secret_key": "user-secret", "policies": ["b", "a"]},
         [("set_secret_key", "usr", "user-secret"), ("set_policies", "usr", ["a", "b"]), ("set_enabled", "usr", True)],
     ),
     (minio_user, FakeClient(GOOD), {"access_key": "usr", "secret_key": "user-secret", "policies": ["a"]}, []),
     (minio_user, FakeClient(GOOD), {"access_key": "usr", "status": "disabled"}, [("set_enabled", "usr", False)]),
     (
-        minio_user, FakeClient(User(True, ("a",), False)), {"access_key": "usr", "secret_key": "user-secret"},
+        minio_user,
+        FakeClient(User(True, ("a",), False)),
+        {"access_key": "usr", "secret_key": "user-secret"},
         [("set_secret_key", "usr", "user-secret")],
     ),
     (
-        minio_user, FakeClient(User(True, ("a",), False)),
-        {"access_key": "usr", "secret_key": "user-secret", "update_secret": "on_create"}, [],
+        minio_user,
+        FakeClient(User(True, ("a",), False)),
+        {"access_key": "usr", "secret_key": "user-secret", "update_secret": "on_create"},
+        [],
     ),
     (minio_user, FakeClient(None), {"access_key": "usr", "state": "absent"}, []),
     (minio_user, FakeClient(GOOD), {"access_key": "usr", "state": "absent"}, [("remove_user", "usr")]),
@@ -110,7 +127,12 @@ def fixture_use(monkeypatch: pytest.MonkeyPatch) -> Callable[[t.Any, FakeClient]
 @pytest.mark.parametrize("check", [False, True])
 @pytest.mark.parametrize(("module", "server", "options", "calls"), CASES)
 def test_converge(
-    use: t.Any, run_module: t.Any, module: t.Any, server: FakeClient, options: dict[str, t.Any], calls: t.Any,
+    use: t.Any,
+    run_module: t.Any,
+    module: t.Any,
+    server: FakeClient,
+    options: dict[str, t.Any],
+    calls: t.Any,
     check: bool,
 ) -> None:
     client = use(module, server)
@@ -130,7 +152,9 @@ FAILURES: list[tuple[t.Any, FakeClient, dict[str, t.Any], str]] = [
     (minio_bucket, FakeClient(None), {"name": "b", "quota_bytes": -1}, "quota_bytes is -1"),
     (minio_bucket, FakeClient(None), {"name": "b", "encryption": "sse-kms"}, "kms_key"),
     (
-        minio_bucket, FakeClient(None), {"name": "b", "lifecycle": {"abort_incomplete_multipart_upload": 1}},
+        minio_bucket,
+        FakeClient(None),
+        {"name": "b", "lifecycle": {"abort_incomplete_multipart_upload": 1}},
         "Unsupported parameters .* lifecycle.abort_incomplete_multipart_upload",
     ),
     (minio_policy, FakeClient(None, error="AccessDenied"), {"name": "p", "policy": READ}, "Policy p: AccessDenied"),

@@ -1,0 +1,111 @@
+# Copyright: (c) 2026, mlops.tracking maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The rules of preflight about secrets; none of their messages holds one.
+
+Private to this collection: it has no stable interface.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import typing as t
+from collections.abc import Iterable, Iterator, Mapping
+
+from ansible_collections.mlops.tracking.plugins.module_utils._preflight_certificates import AUTHORITY_KEY
+from ansible_collections.mlops.tracking.plugins.module_utils._spec import Problem, is_secret
+
+Contract = Mapping[str, t.Any]
+
+FILL_SECRETS = "run `ansible-playbook mlops.tracking.secrets` with this inventory to create it."
+NEW_SECRET = "remove it and run `ansible-playbook mlops.tracking.secrets` for a random one."
+SHORTEST_SECRET = 16
+WELL_KNOWN_WORDS = (
+    "admin",
+    "administrator",
+    "changeit",
+    "changeme",
+    "default",
+    "letmein",
+    "minio",
+    "minioadmin",
+    "mlflow",
+    "mlops",
+    "pass",
+    "passw0rd",
+    "password",
+    "postgres",
+    "qwerty",
+    "qwertz",
+    "root",
+    "secret",
+    "test",
+    "welcome",
+)
+
+
+def secret_names(contract: Contract) -> list[str]:
+    """The contract's secrets, but for the key of the authority, which has rules of its own."""
+    names = [name for name in contract if name.startswith("platform_") and is_secret(name)]
+    return sorted({*names} - {AUTHORITY_KEY})
+
+
+def check_secrets(contract: Contract) -> Iterator[Problem]:
+    """Secrets are there, strong, and different from each other."""
+    owners: dict[str, str] = {}
+    for name in secret_names(contract):
+        value = str(contract[name])
+        problem = _weakness(name, value)
+        if problem:
+            yield problem
+        if value and value in owners:
+            yield Problem(name, f"has the same value as {owners[value]}.", NEW_SECRET)
+        owners.setdefault(value, name)
+
+
+def _weakness(name: str, value: str) -> Problem | None:
+    if not value:
+        return Problem(name, "is missing.", FILL_SECRETS)
+    if name == "platform_minio_kms_key":
+        return _kms_weakness(name, value)
+    if _is_well_known(value):
+        return Problem(name, "is a well-known word.", NEW_SECRET)
+    if len(value) < SHORTEST_SECRET:
+        problem = f"is shorter than {SHORTEST_SECRET} characters."
+        return Problem(name, problem, NEW_SECRET)
+    if len(set(value)) < 6:
+        return Problem(name, "repeats a few characters.", NEW_SECRET)
+    if not value.isprintable():
+        return Problem(name, "holds a line break or a control character.", NEW_SECRET)
+    return None
+
+
+def _is_well_known(value: str) -> bool:
+    """A word that attackers try first, also when it is repeated or decorated with digits."""
+    letters = re.sub(r"[^a-z]+", "", value.casefold())
+    words = [re.sub(r"[^a-z]+", "", word) for word in WELL_KNOWN_WORDS]
+    repeated = "|".join(map(re.escape, words))
+    return bool(letters) and len(value) < 40 and bool(re.fullmatch(f"({repeated})+", letters))
+
+
+def _kms_weakness(name: str, value: str) -> Problem | None:
+    try:
+        key = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) == 32:
+        return None
+    return Problem(name, "is not the base64 of 32 bytes.", NEW_SECRET)
+
+
+def scrub(text: str, contracts: Iterable[Contract]) -> str:
+    """The last guard: no secret of the contract is in the text, whatever a rule wrote."""
+    for contract in contracts:
+        for name in (*secret_names(contract), AUTHORITY_KEY):
+            value = contract.get(name)
+            if isinstance(value, str) and len(value) >= 8 and not _is_well_known(value):
+                text = text.replace(value, "********")
+    return text

@@ -1,0 +1,315 @@
+# Copyright: (c) 2026, mlops.tracking maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The MinIO modules against a real server with TLS and a KMS key.
+
+Runs when MINIO_BINARY names the server's program; a program that cannot be used fails the run.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import io
+import ipaddress
+import json
+import os
+import re
+import socket
+import subprocess
+import time
+import typing as t
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.mlops.tracking.plugins.modules import minio_bucket, minio_policy, minio_user
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from minio import Minio
+from minio.commonconfig import CopySource
+from minio.error import S3Error
+
+pytestmark = pytest.mark.skipif(not os.environ.get("MINIO_BINARY"), reason="MINIO_BINARY names no server")
+
+START_SECONDS = 30.0
+ROOT, ROOT_SECRET = "root-user", "root-secret-of-the-test"
+SECRET, OTHER_SECRET = "first-secret-of-the-user", "second-secret-of-the-user"
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": ["s3:ListBucket", "s3:ListBucketVersions"], "Resource": "arn:aws:s3:::artifacts"},
+        {
+            "Effect": "Allow",
+            "Action": ["s3:PutObject", "s3:GetObject", "s3:GetObjectVersion", "s3:DeleteObject"],
+            "Resource": "arn:aws:s3:::artifacts/*",
+        },
+        {"Effect": "Deny", "Action": "s3:DeleteObjectVersion", "Resource": "arn:aws:s3:::artifacts/*"},
+    ],
+}
+BUCKET: dict[str, t.Any] = {
+    "name": "artifacts",
+    "versioning": True,
+    "lifecycle": {"noncurrent_expire_days": 30, "expired_object_delete_marker": True},
+    "encryption": "sse-kms",
+    "kms_key": "test-key",
+    "quota_bytes": 10**9,
+    "policy": {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::artifacts/open/*"}
+        ],
+    },
+}
+USER: dict[str, t.Any] = {"access_key": "mlflow", "secret_key": SECRET, "policies": ["artifacts"]}
+
+
+class Server(t.NamedTuple):
+    """A running server."""
+
+    address: str
+    ca_path: Path
+
+
+def certificate(
+    subject: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """A certificate authority, or a server certificate that one has signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
+    signer_name, signer = (issuer[0].subject, issuer[1]) if issuer else (name, key)
+    now = datetime.datetime.now(datetime.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(signer_name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+    )
+    if issuer is None:
+        usage = {"key_cert_sign": True, "crl_sign": True}
+        others = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+        off = dict.fromkeys((*others, "encipher_only", "decipher_only"), False)
+        builder = builder.add_extension(x509.KeyUsage(**usage, **off), critical=True).add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+        )
+    else:
+        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.sign(signer, hashes.SHA256()), key
+
+
+def write_certificates(folder: Path) -> Path:
+    """Certificates where MinIO looks for them; returns the authority's file."""
+    authority = certificate("Test CA", None)
+    leaf, key = certificate("localhost", authority)
+    folder.mkdir()
+    encoding = serialization.Encoding.PEM
+    (folder / "public.crt").write_bytes(leaf.public_bytes(encoding))
+    (folder / "private.key").write_bytes(
+        key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    ca_path = folder.parent / "ca.crt"
+    ca_path.write_bytes(authority[0].public_bytes(encoding))
+    return ca_path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@pytest.fixture(name="server", scope="module")
+def fixture_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("minio")
+    ca_path = write_certificates(folder / "certs")
+    address = f"localhost:{free_port()}"
+    environment = {
+        "HOME": str(folder),
+        "MINIO_BROWSER": "off",
+        "MINIO_ROOT_USER": ROOT,
+        "MINIO_ROOT_PASSWORD": ROOT_SECRET,
+        "MINIO_KMS_SECRET_KEY": "test-key:" + base64.b64encode(os.urandom(32)).decode(),
+    }
+    command = [os.environ["MINIO_BINARY"], "server", "--address", address, "--certs-dir", str(folder / "certs")]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([*command, str(folder / "data")], env=environment, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        pool = urllib3.PoolManager(ca_certs=str(ca_path), cert_reqs="CERT_REQUIRED", retries=False)
+        while True:
+            try:
+                if pool.request("GET", f"https://{address}/minio/health/live").status == 200:
+                    break
+            except urllib3.exceptions.HTTPError:
+                pass
+            if process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"MinIO did not start: {(folder / 'log').read_text()}")
+            time.sleep(0.2)
+        yield Server(address, ca_path)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+Run = Callable[..., dict[str, t.Any]]
+
+
+@pytest.fixture(name="run")
+def fixture_run(server: Server, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(module: t.Any, options: dict[str, t.Any], check: bool = False, **connection: t.Any) -> dict[str, t.Any]:
+        given = {
+            "minio_url": f"https://{server.address}",
+            "minio_access_key": ROOT,
+            "minio_secret_key": ROOT_SECRET,
+            "ca_path": str(server.ca_path),
+            **connection,
+        }
+        internal = {"_ansible_check_mode": check, "_ansible_diff": True, "_ansible_remote_tmp": "/tmp"}
+        with patch_module_args({**given, **options, **internal}), pytest.raises(SystemExit):
+            module.main()
+        output = capsys.readouterr().out
+        assert not [secret for secret in (ROOT_SECRET, SECRET, OTHER_SECRET) if secret in output]
+        result: dict[str, t.Any] = json.loads(output)
+        return result
+
+    return run
+
+
+def client(server: Server, access_key: str, secret_key: str) -> Minio:
+    pool = urllib3.PoolManager(ca_certs=str(server.ca_path), cert_reqs="CERT_REQUIRED", retries=False)
+    return Minio(server.address, access_key, secret_key, http_client=pool, region="us-east-1")
+
+
+def converge(run: Run, module: t.Any, options: dict[str, t.Any]) -> list[bool]:
+    """Whether check mode, the run, the second run and check mode again say that something changes."""
+    return [bool(run(module, options, check=check)["changed"]) for check in (True, False, False, True)]
+
+
+def test_first_run_changes_and_second_does_not(run: Run, server: Server) -> None:
+    once = [True, True, False, False]
+    assert converge(run, minio_bucket, BUCKET) == once
+    assert converge(run, minio_policy, {"name": "artifacts", "policy": POLICY}) == once
+    assert converge(run, minio_user, USER) == once
+    client(server, ROOT, ROOT_SECRET).put_object("artifacts", "key", io.BytesIO(b"one"), 3)
+    stat = client(server, ROOT, ROOT_SECRET).stat_object("artifacts", "key")
+    assert stat.metadata is not None
+    assert stat.metadata["x-amz-server-side-encryption"] == "aws:kms"
+
+
+# options that differ from BUCKET, properties that change
+UPDATES: list[tuple[dict[str, t.Any], list[str]]] = [
+    ({"quota_bytes": 0}, ["quota_bytes"]),
+    ({"lifecycle": {"noncurrent_expire_days": 7}}, ["lifecycle"]),
+    ({"lifecycle": {}}, ["lifecycle"]),
+    ({"encryption": "sse-s3", "kms_key": None}, ["encryption"]),
+    ({"encryption": "none", "kms_key": None}, ["encryption"]),
+    ({"policy": {}}, ["policy"]),
+    ({"versioning": False}, ["versioning"]),
+]
+
+
+@pytest.mark.parametrize(("options", "changes"), UPDATES)
+def test_update_and_back(run: Run, options: dict[str, t.Any], changes: list[str]) -> None:
+    run(minio_bucket, BUCKET)
+    changed = {key: value for key, value in {**BUCKET, **options}.items() if value is not None}
+    assert run(minio_bucket, changed)["changes"] == changes
+    assert run(minio_bucket, changed)["changed"] is False
+    assert run(minio_bucket, BUCKET)["changes"] == changes
+
+
+def test_a_user_deletes_objects_but_destroys_no_version(run: Run, server: Server) -> None:
+    for module, options in ((minio_bucket, BUCKET), (minio_policy, {"name": "artifacts", "policy": POLICY})):
+        run(module, options)
+    run(minio_user, USER)
+    user = client(server, "mlflow", SECRET)
+    version = user.put_object("artifacts", "model", io.BytesIO(b"model"), 5).version_id
+    user.remove_object("artifacts", "model")
+    with pytest.raises(S3Error) as caught:
+        user.remove_object("artifacts", "model", version_id=version)
+    assert caught.value.code == "AccessDenied"
+    assert user.get_object("artifacts", "model", version_id=version).read() == b"model"
+    source = CopySource("artifacts", "model", version_id=version)
+    client(server, ROOT, ROOT_SECRET).copy_object("artifacts", "back", source)
+    assert user.get_object("artifacts", "back").read() == b"model"
+
+
+def test_a_changed_secret_key_is_noticed(run: Run, server: Server) -> None:
+    run(minio_policy, {"name": "artifacts", "policy": POLICY})
+    run(minio_user, USER)
+    changed = {**USER, "secret_key": OTHER_SECRET}
+    assert run(minio_user, {**changed, "update_secret": "on_create"})["changed"] is False
+    assert run(minio_user, changed, check=True)["changes"] == ["secret_key"]
+    assert run(minio_user, changed)["changes"] == ["secret_key"]
+    assert run(minio_user, changed)["changed"] is False
+    with pytest.raises(S3Error) as caught:
+        list(client(server, "mlflow", SECRET).list_objects("artifacts"))
+    assert caught.value.code == "SignatureDoesNotMatch"
+    assert run(minio_user, USER)["changes"] == ["secret_key"]
+
+
+def test_status_and_policies(run: Run) -> None:
+    run(minio_policy, {"name": "artifacts", "policy": POLICY})
+    run(minio_user, USER)
+    assert run(minio_user, {**USER, "policies": []})["changes"] == ["policies"]
+    assert run(minio_user, {**USER, "policies": ["readonly", "artifacts"]})["changes"] == ["policies"]
+    assert converge(run, minio_user, {"access_key": "mlflow", "status": "disabled"}) == [True, True, False, False]
+    assert run(minio_user, USER)["changes"] == ["secret_key", "policies", "status"]
+    assert run(minio_user, USER)["changed"] is False
+
+
+def test_removal(run: Run, server: Server) -> None:
+    run(minio_bucket, {"name": "scratch", "versioning": True})
+    root = client(server, ROOT, ROOT_SECRET)
+    for content in (b"one", b"two"):
+        root.put_object("scratch", "a/key", io.BytesIO(content), 3)
+    root.remove_object("scratch", "a/key")
+    gone = {"name": "scratch", "state": "absent"}
+    assert "set force to true" in run(minio_bucket, gone)["msg"]
+    assert "set force to true" in run(minio_bucket, gone, check=True)["msg"]
+    assert converge(run, minio_bucket, {**gone, "force": True}) == [True, True, False, False]
+    run(minio_policy, {"name": "artifacts", "policy": POLICY})
+    run(minio_user, USER)
+    assert "PolicyInUse" in run(minio_policy, {"name": "artifacts", "state": "absent"})["msg"]
+    assert converge(run, minio_user, {"access_key": "mlflow", "state": "absent"}) == [True, True, False, False]
+    assert converge(run, minio_policy, {"name": "artifacts", "state": "absent"}) == [True, True, False, False]
+
+
+def test_object_lock(run: Run, server: Server) -> None:
+    locked = {"name": "locked", "object_lock": True}
+    assert converge(run, minio_bucket, locked) == [True, True, False, False]
+    assert "object_lock can only be chosen" in run(minio_bucket, {"name": "locked", "object_lock": False})["msg"]
+    assert client(server, ROOT, ROOT_SECRET).get_bucket_versioning("locked").status == "Enabled"
+
+
+# connection options, part of the message
+WRONG: list[tuple[dict[str, t.Any], str]] = [
+    ({"ca_path": None}, "CERTIFICATE_VERIFY_FAILED"),
+    ({"ca_path": "/nowhere/ca.crt"}, "No such file"),
+    ({"minio_secret_key": "wrong-secret"}, "Forbidden|SignatureDoesNotMatch|AccessDenied|denied"),
+    ({"minio_url": "https://localhost:1"}, "refused"),
+]
+
+
+@pytest.mark.parametrize(("connection", "message"), WRONG)
+def test_wrong_connection(run: Run, connection: dict[str, t.Any], message: str) -> None:
+    for module, options in ((minio_bucket, {"name": "artifacts"}), (minio_user, USER)):
+        result = run(module, options, **connection)
+        assert result["failed"] is True
+        assert re.search(message, result["msg"]), result["msg"]
+
+
+def test_an_unknown_key_is_refused(run: Run) -> None:
+    result = run(minio_bucket, {"name": "artifacts", "encryption": "sse-kms", "kms_key": "unknown"})
+    assert "KeyNotFound" in result["msg"]

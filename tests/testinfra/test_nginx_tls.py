@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, mlops.tracking maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the edge does, seen by clients on its host."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+TLS = "/etc/mlops-tracking/tls"
+LOG = "/var/log/nginx/mlflow-access.log"
+SOCKET = "/run/mlflow/rest.sock"
+# Takes the place of MLflow for one request, and prints what it was asked.
+ECHO = """
+import os, socket, subprocess, sys
+path, command = sys.argv[1], sys.argv[2:]
+os.rename(path, path + ".aside")
+try:
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    os.chmod(path, 0o666)
+    server.listen()
+    client = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    connection = server.accept()[0]
+    print(connection.recv(65536).decode())
+    connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+    connection.close()
+    client.wait()
+finally:
+    os.rename(path + ".aside", path)
+"""
+
+
+@pytest.fixture(name="domain")
+def public_name(host: Any) -> str:
+    return str(re.search(r"DNS:([^,\s]+)", host.check_output(f"openssl x509 -noout -ext subjectAltName -in {TLS}/public.crt"))[1])
+
+
+def curl(domain: str, path: str = "/health", options: str = "", scheme: str = "https") -> str:
+    port = 443 if scheme == "https" else 80
+    return f"curl -sS --max-time 20 --cacert {TLS}/ca.crt --resolve {domain}:{port}:127.0.0.1 {options} {scheme}://{domain}{path}"
+
+
+def headers(text: str) -> dict[str, str]:
+    return {name.lower(): value for name, value in re.findall(r"^([\w-]+): (.*?)\r?$", text, re.M)}
+
+
+def test_service_runs_unprivileged_and_sandboxed(host: Any) -> None:
+    assert host.service("nginx").is_enabled
+    assert host.check_output("ps -o user= -C nginx | sort -u") == "www-data"
+    assert float(re.search(r"level for \S+: ([\d.]+)", host.check_output("systemd-analyze security --no-pager nginx.service"))[1]) <= 2.0
+    assert host.file("/run/nginx/public.key").mode == 0o400
+
+
+def test_health_and_headers(host: Any, domain: str) -> None:
+    got = headers(host.check_output(curl(domain, options="-D - --http2")))
+    assert int(re.search(r"max-age=(\d+)", got["strict-transport-security"])[1]) > 0
+    assert got["x-content-type-options"] == "nosniff"
+    assert re.fullmatch("[0-9a-f]{32}", got["x-request-id"])
+    assert got["server"] == "nginx"
+
+
+@pytest.mark.parametrize(("options", "accepted"), [("--tls-max 1.1", False), ("--tlsv1.2 --tls-max 1.2", True), ("--tlsv1.3", True)])
+def test_protocols(host: Any, domain: str, options: str, accepted: bool) -> None:
+    assert (host.run(curl(domain, options=options)).rc == 0) is accepted
+
+
+def test_unknown_authority_and_name_are_refused(host: Any, domain: str) -> None:
+    assert host.run(curl(domain).replace(f"--cacert {TLS}/ca.crt", "")).rc == 60
+    assert host.run(curl("other.example.org")).rc == 35
+    assert host.check_output(curl(domain, options="-o /dev/null -w '%{http_code}' -H 'Host: other.example.org'")) == "421"
+
+
+def test_plain_http_is_redirected_or_refused(host: Any, domain: str) -> None:
+    got = host.run(curl(domain, "/a?b=c", "-o /dev/null -w '%{http_code} %{redirect_url}'", "http"))
+    assert got.rc == 7 or got.stdout == f"308 https://{domain}/a?b=c"
+
+
+@pytest.mark.parametrize("path", ["/metrics", "//metrics", "/%6detrics", "/health/../metrics"])
+def test_metrics_are_not_public(host: Any, domain: str, path: str) -> None:
+    assert host.check_output(curl(domain, path, "--path-as-is -o /dev/null -w '%{http_code}'")) == "404"
+
+
+def test_too_large_a_request_has_mlflows_error_shape(host: Any, domain: str) -> None:
+    command = curl(domain, "/api/2.0/mlflow/runs/log-batch", "-X POST -H 'Expect:' -D /dev/stderr --data-binary @-")
+    got = host.run(f"head -c 200M /dev/zero | {command}")
+    error = json.loads(got.stdout)
+    assert error["error_code"] == "INVALID_PARAMETER_VALUE"
+    assert headers(got.stderr)["x-request-id"] in error["message"]
+
+
+def test_every_request_is_a_line_of_json(host: Any, domain: str) -> None:
+    request = headers(host.check_output(curl(domain, '/health?code=secret&q=a%22b', "-D - -A 'a\"b\\c'")))["x-request-id"]
+    line = json.loads(host.check_output(f"grep {request} {LOG}"))
+    assert (line["status"], line["uri"], line["user_agent"]) == (200, "/health", 'a"b\\c')
+
+
+def test_status_is_for_this_host_alone(host: Any) -> None:
+    assert "Active connections" in host.check_output("curl -sS http://127.0.0.1:8081/status")
+    assert host.socket("tcp://127.0.0.1:8081").is_listening
+    assert not host.socket("tcp://0.0.0.0:8081").is_listening
+
+
+def test_upstream_hears_nothing_that_the_client_claims(host: Any, domain: str) -> None:
+    if not host.file(SOCKET).exists:
+        pytest.skip("MLflow is on another host")
+    claims = "-H 'X-Forwarded-For: 6.6.6.6' -H 'X-Forwarded-Prefix: /f' -H 'X-Forwarded-Host: evil:1' -H 'Forwarded: for=6.6.6.6'"
+    claims += " -H 'X-Remote-User: admin' -H 'X-Mlops-User: admin' -H 'X_Mlops_User: admin' -H 'X-Request-Id: mine'"
+    got = headers(host.check_output("python3 -c %s " + SOCKET + " " + curl(domain, "/api/2.0/x", claims), ECHO))
+    assert (got["host"], got["x-forwarded-for"], got["x-forwarded-proto"]) == (domain, "127.0.0.1", "https")
+    assert got["x-request-id"] != "mine"
+    assert not {"x-forwarded-prefix", "x-forwarded-host", "forwarded", "x-remote-user", "x-mlops-user", "x_mlops_user"} & set(got)
+
+
+@pytest.mark.parametrize(("path", "accept", "kind"), [("/api/2.0/x", "text/html", "application/json"), ("/", "text/html", "text/html")])
+def test_error_page_while_mlflow_is_away(host: Any, domain: str, path: str, accept: str, kind: str) -> None:
+    if not host.file(SOCKET).exists:
+        pytest.skip("MLflow is on another host")
+    command = curl(domain, path, f"-D - -H 'Accept: {accept}'")
+    got = host.check_output(f"mv {SOCKET} {SOCKET}.aside; {command}; mv {SOCKET}.aside {SOCKET}")
+    assert " 502" in got.splitlines()[0]
+    assert headers(got)["content-type"] == kind
+    assert headers(got)["x-request-id"] in got.split("\r\n\r\n", 1)[1]
+    assert kind == "text/html" or '"error_code": "TEMPORARILY_UNAVAILABLE"' in got

@@ -1,0 +1,517 @@
+# Copyright: (c) 2026, mlops.tracking maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab: systemd hosts in containers on this machine, for the demo and for every test.
+
+Needs root, Debian or Ubuntu, and python3 with nothing but its standard library. What it installs and builds is kept
+in a cache outside the checkout, keyed by what it was made from: MLOPS_TRACKING_CACHE, by default
+~/.cache/mlops-tracking.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = Path(os.environ.get("MLOPS_TRACKING_CACHE", Path.home() / ".cache" / "mlops-tracking"))
+STATE = ROOT / ".lab"
+REQUIREMENTS = ROOT / "tests" / "requirements.txt"
+MINIO_MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
+LOCAL_AUTHORITIES = Path("/usr/local/share/ca-certificates")
+SUITES = {13: "trixie", 12: "bookworm"}
+IMAGE_PACKAGES = (
+    "systemd,systemd-sysv,dbus,python3,python3-apt,ca-certificates,sudo,iproute2,curl,procps"
+)
+DOCKERFILE = """\
+FROM {base}
+ENV container=docker
+STOPSIGNAL SIGRTMIN+3
+CMD ["/sbin/init"]
+"""
+DOMAIN = "mlflow.example.com"
+
+
+class LabError(Exception):
+    """Something a person must mend; the message says how."""
+
+
+def run(command: Sequence[str | Path], **options: object) -> subprocess.CompletedProcess[str]:
+    """Run a command, quietly, and raise LabError with the end of its output when it fails."""
+    result = subprocess.run(
+        [str(part) for part in command],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        **options,  # type: ignore[call-overload]
+    )
+    if result.returncode != 0:
+        tail = "\n".join(result.stdout.strip().splitlines()[-15:])
+        raise LabError(f"{' '.join(map(str, command))[:200]}\nended with {result.returncode}:\n{tail}")
+    return result
+
+
+def digest(*texts: str) -> str:
+    """Return a short key for what these texts say."""
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:12]
+
+
+class Stages:
+    """Prints what is going on, with the time it took."""
+
+    def __init__(self) -> None:
+        self.start = time.monotonic()
+
+    def __call__(self, title: str, work: Callable[[], str | None]) -> None:
+        """Run one stage; what it returns is printed behind its title."""
+        begin = time.monotonic()
+        print(f"[{begin - self.start:6.1f} s] {title} ...", flush=True)
+        note = work()
+        print(
+            f"[{time.monotonic() - self.start:6.1f} s]   done in {time.monotonic() - begin:.1f} s"
+            f"{': ' + note if note else ''}",
+            flush=True,
+        )
+
+
+# ---------------------------------------------------------------- what a fresh machine needs
+
+
+def missing_packages() -> list[str]:
+    """Return the packages of this machine's distribution that the lab needs and does not have."""
+    wanted = []
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError:
+        wanted.append("python3-venv")
+    if not shutil.which("dockerd") and not engine_answers():
+        wanted += ["docker.io", "iptables"]
+    if not shutil.which("mmdebstrap") and not all(image_exists(release) for release in SUITES):
+        wanted += ["mmdebstrap", "debian-archive-keyring"]
+    if not shutil.which("git"):
+        wanted.append("git")
+    return wanted
+
+
+def install_packages() -> str:
+    """Install what is missing from the distribution."""
+    wanted = missing_packages()
+    if not wanted:
+        return "nothing to install"
+    if os.geteuid() != 0:
+        raise LabError(f"These packages are missing: {' '.join(wanted)}. Install them, or run this as root.")
+    if not shutil.which("apt-get"):
+        raise LabError(f"Install these packages by hand, as this machine has no apt-get: {' '.join(wanted)}")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "update", "-qq"], env=environment)
+    run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *wanted], env=environment)
+    return " ".join(wanted)
+
+
+def venv_directory() -> Path:
+    """Return the folder of the virtual environment for these locked requirements and this Python."""
+    return CACHE / f"venv-{digest(REQUIREMENTS.read_text(), sys.version)}"
+
+
+def make_venv() -> str:
+    """Install the locked requirements; a folder without its marker is unfinished and made anew."""
+    directory = venv_directory()
+    if (directory / ".complete").exists():
+        return "as cached"
+    shutil.rmtree(directory, ignore_errors=True)
+    run([sys.executable, "-m", "venv", directory])
+    run(
+        [directory / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+         "--require-hashes", "--requirement", REQUIREMENTS]
+    )
+    (directory / ".complete").touch()
+    return str(directory)
+
+
+def engine_answers() -> bool:
+    """Return whether a container engine answers."""
+    if not shutil.which("docker"):
+        return False
+    return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+
+
+def start_engine() -> str:
+    """Start the container engine if none answers; remember it, so that it can be stopped again."""
+    if engine_answers():
+        return "answers"
+    if Path("/run/systemd/system").exists():
+        run(["systemctl", "start", "docker"])
+    else:
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with open(CACHE / "dockerd.log", "ab") as log:
+            process = subprocess.Popen(["dockerd"], stdout=log, stderr=log, start_new_session=True)
+        (CACHE / "dockerd.pid").write_text(str(process.pid))
+    for _ in range(60):
+        if engine_answers():
+            return "started"
+        time.sleep(0.5)
+    raise LabError(f"The container engine did not start; see {CACHE / 'dockerd.log'}")
+
+
+def stop_engine() -> None:
+    """Stop the engine if this tool started it and no container is left."""
+    pid_file = CACHE / "dockerd.pid"
+    if not pid_file.exists() or not engine_answers():
+        return
+    if run(["docker", "ps", "-aq"]).stdout.strip():
+        return
+    pid = int(pid_file.read_text())
+    try:
+        os.kill(pid, 15)
+        for _ in range(60):
+            os.kill(pid, 0)
+            time.sleep(0.5)
+    except ProcessLookupError:
+        pass
+    pid_file.unlink(missing_ok=True)
+
+
+def image_name(release: int) -> str:
+    """Return the image's name, keyed by what it is made of."""
+    return f"mlops-tracking/debian:{release}-{digest(IMAGE_PACKAGES, DOCKERFILE, SUITES[release])}"
+
+
+def image_exists(release: int) -> bool:
+    """Return whether the engine has the image."""
+    if not engine_answers():
+        return False
+    return (
+        subprocess.run(
+            ["docker", "image", "inspect", image_name(release)], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
+
+
+def make_image(release: int) -> str:
+    """Build the image of a bare Debian host with systemd from Debian's packages."""
+    name = image_name(release)
+    if image_exists(release):
+        return name
+    tarball = CACHE / f"debian-{release}-{digest(IMAGE_PACKAGES, SUITES[release])}.tar"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    if not tarball.exists():
+        partial = tarball.with_suffix(".partial.tar")
+        run(["mmdebstrap", "--variant=minbase", f"--include={IMAGE_PACKAGES}", SUITES[release], partial])
+        partial.rename(tarball)
+    base = name.replace("/debian:", "/base:")
+    run(["docker", "import", tarball, base])
+    run(
+        ["docker", "build", "--quiet", "--tag", name, "-"],
+        input=DOCKERFILE.format(base=base),
+        env={**os.environ, "DOCKER_BUILDKIT": "0"},
+    )
+    return name
+
+
+def minio_archive() -> Path:
+    """Return the archive of the object store, named by its version."""
+    return CACHE / "files" / f"minio-{digest(MINIO_MODULE)}.tar.gz"
+
+
+def make_minio() -> str:
+    """Build the object store from source and pack it, so that the role's archive method is exercised."""
+    archive = minio_archive()
+    if archive.exists():
+        return archive.name
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    out = CACHE / "minio-build"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    # In a Debian 13 host, as this machine may have no Go or an old one.
+    script = (
+        "set -e; cp -r /authorities/. /usr/local/share/ca-certificates/ 2>/dev/null || true;"
+        " update-ca-certificates >/dev/null; apt-get update -qq;"
+        " apt-get install -y -qq --no-install-recommends golang-1.24-go >/dev/null;"
+        " cd /tmp; GOBIN=/out GOFLAGS=-buildvcs=false /usr/lib/go-1.24/bin/go install -trimpath -ldflags '-s -w'"
+        f" {MINIO_MODULE}"
+    )
+    proxies = [f"--env={key}={os.environ[key]}" for key in ("GOPROXY", "GONOSUMDB", "GOSUMDB") if key in os.environ]
+    run(
+        ["docker", "run", "--rm", "--network=host", "--label=mlops.tracking=build",
+         f"--volume={out}:/out", f"--volume={LOCAL_AUTHORITIES}:/authorities:ro", *proxies,
+         image_name(13), "bash", "-c", script]
+    )
+    partial = archive.with_suffix(".partial")
+    with tarfile.open(partial, "w:gz") as tar:
+        tar.add(out / "minio", "minio")
+    partial.rename(archive)
+    shutil.rmtree(out)
+    return archive.name
+
+
+def prepare(stages: Stages, releases: Iterable[int] = (13,)) -> None:
+    """Do everything that a fresh machine needs, each thing once."""
+    stages("Packages of this machine", install_packages)
+    stages("Ansible and the test tools", make_venv)
+    stages("Container engine", start_engine)
+    for release in releases:
+        stages(f"Image of a bare Debian {release} host", lambda release=release: make_image(release))
+    stages("Object store, built from source", make_minio)
+
+
+# ---------------------------------------------------------------- one lab
+
+
+@dataclass
+class Lab:
+    """Some hosts in containers, and the inventory copy that describes them."""
+
+    name: str
+    source: Path
+    hosts: list[str]
+    names: list[str] = field(default_factory=list)
+    release: int = 13
+
+    @property
+    def directory(self) -> Path:
+        """Return where this lab's inventory, secrets and logs are."""
+        return STATE / self.name
+
+    @property
+    def inventory(self) -> Path:
+        """Return the copy of the inventory."""
+        return self.directory / "inventory"
+
+    def container(self, host: str) -> str:
+        """Return the container's name."""
+        return f"{self.name}-{host}"
+
+    def facts(self) -> dict[str, object]:
+        """Return what the playbooks that create and destroy hosts need to know."""
+        hybrid = Path("/sys/fs/cgroup/unified")
+        source = hybrid if self.release == 13 and hybrid.exists() else Path("/sys/fs/cgroup")
+        for folder in ("files", "pip"):
+            (CACHE / folder).mkdir(parents=True, exist_ok=True)
+        return {
+            "name": self.name,
+            "prefix": f"{self.name}-",
+            "network": f"mlops-{self.name}",
+            "names": self.names,
+            "image": image_name(self.release),
+            "volumes": [
+                f"{source}:/sys/fs/cgroup:rw",
+                f"{CACHE / 'files'}:/var/cache/lab:ro",
+                f"{CACHE / 'pip'}:/root/.cache/pip:rw",
+            ],
+        }
+
+    def write(self) -> None:
+        """Copy the shipped inventory, and write beside it what differs here: the connection and the mirror."""
+        self.inventory.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(self.source, self.inventory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("secrets.yml"))
+        archive = minio_archive()
+        variables = {
+            "ansible_connection": "community.docker.docker",
+            "ansible_host": f"{self.name}-{{{{ inventory_hostname }}}}",
+            "minio_archive_url": f"file:///var/cache/lab/{archive.name}",
+            "minio_archive_checksum": "sha256:" + hashlib.sha256(archive.read_bytes()).hexdigest(),
+            "minio_archive_binary": "minio",
+            "minio_open_files_max": 16384,
+            "platform_extra_ca_certificate_files": sorted(map(str, LOCAL_AUTHORITIES.glob("*.crt"))),
+        }
+        # JSON is YAML, and needs no library here.
+        (self.directory / "lab.yml").write_text(json.dumps({"all": {"vars": variables}}, indent=2) + "\n")
+
+
+def hosts_of(inventory: Path) -> list[str]:
+    """Return the hosts of a shipped inventory: its lines that end in a host name and a colon, six spaces deep or four."""
+    hosts: list[str] = []
+    for line in (inventory / "hosts.yml").read_text().splitlines():
+        if line.startswith("    ") and line.strip().endswith(":") and line.strip() != "hosts:":
+            name = line.strip()[:-1]
+            if name not in hosts:
+                hosts.append(name)
+    return hosts
+
+
+def lab(name: str) -> Lab:
+    """Return a lab by name: `demo`, `prod-lab`, or `molecule-` and a scenario."""
+    scenario = {"demo": "single", "prod-lab": "prod"}.get(name, name.removeprefix("molecule-"))
+    release = 12 if scenario.endswith("debian12") else 13
+    source = ROOT / "inventories" / scenario.removesuffix("-debian12")
+    if not source.exists():
+        source = ROOT / "molecule" / scenario / "inventory"
+    if not source.exists():
+        raise LabError(f"No lab is called {name}.")
+    return Lab(name, source, hosts_of(source), [DOMAIN], release)
+
+
+def tool_environment() -> dict[str, str]:
+    """Return the environment in which Ansible and its friends run."""
+    return {
+        **os.environ,
+        "PATH": f"{venv_directory() / 'bin'}:{os.environ['PATH']}",
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
+        "ANSIBLE_FORCE_COLOR": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+def playbook(the_lab: Lab, path: str, *arguments: str, log: Path | None = None, quiet: bool = False) -> str:
+    """Run a playbook on a lab, showing plays as they begin; the whole output goes to the lab's log.
+
+    Returns the recap line of changed tasks, such as ``changed=0``.
+    """
+    log = log or the_lab.directory / (Path(path).stem + ".log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [
+        str(venv_directory() / "bin" / "ansible-playbook"), str(ROOT / path),
+        "-i", str(the_lab.inventory), "-i", str(the_lab.directory / "lab.yml"), *arguments,
+    ]
+    begin = time.monotonic()
+    changed = 0
+    with open(log, "w", encoding="utf-8") as out, subprocess.Popen(
+        command, cwd=ROOT, env=tool_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            out.write(line)
+            out.flush()
+            if line.startswith("PLAY [") and not quiet:
+                title = line[len("PLAY [") :].split("]")[0]
+                print(f"             {time.monotonic() - begin:6.1f} s  {title}", flush=True)
+            if "changed=" in line and "unreachable=" in line:
+                changed += int(line.split("changed=")[1].split()[0])
+    if process.returncode != 0:
+        tail = "".join(log.read_text().splitlines(keepends=True)[-40:])
+        raise LabError(f"{path} failed; the whole output is in {log}. Its end:\n{tail}")
+    return f"changed={changed}"
+
+
+def lab_playbook(the_lab: Lab, name: str) -> str:
+    """Run a playbook that creates or destroys the hosts of a lab."""
+    return playbook(
+        the_lab,
+        f"molecule/shared/{name}.yml",
+        "--extra-vars",
+        json.dumps({"lab": the_lab.facts(), "lab_hosts": the_lab.hosts}),
+        quiet=True,
+    )
+
+
+# ---------------------------------------------------------------- what a user types
+
+
+def up(name: str) -> None:
+    """Build a platform on containers and prove it."""
+    stages = Stages()
+    prepare(stages)
+    the_lab = lab(name)
+    the_lab.write()
+    stages(f"Hosts: {' '.join(the_lab.hosts)}", lambda: lab_playbook(the_lab, "create"))
+    stages("Secrets of this inventory", lambda: playbook(the_lab, "playbooks/secrets.yml", quiet=True))
+    stages("site.yml", lambda: playbook(the_lab, "site.yml"))
+    if name == "demo":
+        stages("A data scientist's first run, from outside the host", lambda: example(the_lab))
+    stages("doctor.yml, the end-to-end proof", lambda: playbook(the_lab, "playbooks/doctor.yml"))
+    print((the_lab.directory / "doctor.log").read_text().split("PLAY RECAP")[0][-6000:])
+    secrets = the_lab.inventory / "group_vars" / "all" / "secrets.yml"
+    print(
+        f"""
+MLflow answers at https://{DOMAIN} (this machine's /etc/hosts knows the name).
+  user        admin
+  password    platform_mlflow_admin_password in {secrets}
+  authority   {the_lab.directory / 'ca.crt'} (trust it in your browser)
+  hosts       {' '.join(the_lab.container(host) for host in the_lab.hosts)} (docker exec -it HOST bash)
+  stop        make {name}-down
+"""
+    )
+
+
+def example(the_lab: Lab) -> str:
+    """Run examples/train.py as a data scientist would, with nothing but the address and a password."""
+    directory = CACHE / f"example-{digest((ROOT / 'examples' / 'requirements.txt').read_text(), sys.version)}"
+    if not (directory / ".complete").exists():
+        shutil.rmtree(directory, ignore_errors=True)
+        run([sys.executable, "-m", "venv", directory])
+        run([directory / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+             "--require-hashes", "--requirement", ROOT / "examples" / "requirements.txt"])
+        (directory / ".complete").touch()
+    secrets = read_secrets(the_lab)
+    (the_lab.directory / "ca.crt").write_text(secrets["platform_ca_certificate"])
+    result = run(
+        [directory / "bin" / "python", ROOT / "examples" / "train.py"],
+        cwd=the_lab.directory,
+        env={
+            **os.environ,
+            "MLFLOW_TRACKING_URI": f"https://{DOMAIN}",
+            "MLFLOW_TRACKING_USERNAME": "admin",
+            "MLFLOW_TRACKING_PASSWORD": secrets["platform_mlflow_admin_password"],
+            "MLFLOW_TRACKING_SERVER_CERT_PATH": str(the_lab.directory / "ca.crt"),
+        },
+    )
+    return result.stdout.strip().splitlines()[-1]
+
+
+def read_secrets(the_lab: Lab) -> dict[str, str]:
+    """Return the secrets of a lab's inventory."""
+    script = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))"
+    path = the_lab.inventory / "group_vars" / "all" / "secrets.yml"
+    result = run([venv_directory() / "bin" / "python", "-c", script, path])
+    secrets: dict[str, str] = json.loads(result.stdout)
+    return secrets
+
+
+def down(name: str) -> None:
+    """Remove what `up` made, and the engine if it was started here and nothing else uses it."""
+    stages = Stages()
+    the_lab = lab(name)
+    if the_lab.directory.exists():
+        stages("Container engine", start_engine)
+        stages("Remove the hosts", lambda: lab_playbook(the_lab, "destroy"))
+        shutil.rmtree(the_lab.directory)
+    stop_engine()
+    print(f"Gone. What was built is kept in {CACHE}; remove that folder to start from nothing.")
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("prepare", help="do what a fresh machine needs")
+    for command in ("up", "down", "ready", "facts"):
+        commands.add_parser(command).add_argument("lab")
+    commands.add_parser("python", help="print the path of the tools' Python")
+    options = parser.parse_args()
+    try:
+        if options.command == "prepare":
+            prepare(Stages())
+        elif options.command == "up":
+            up(options.lab)
+        elif options.command == "down":
+            down(options.lab)
+        elif options.command == "ready":
+            the_lab = lab(options.lab)
+            prepare(Stages(), [the_lab.release] if the_lab.release == 13 else [13, the_lab.release])
+            the_lab.write()
+        elif options.command == "facts":
+            print(json.dumps(lab(options.lab).facts()))
+        elif options.command == "python":
+            print(venv_directory() / "bin" / "python")
+    except LabError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
