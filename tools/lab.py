@@ -272,7 +272,7 @@ def prepare(stages: Stages, releases: Iterable[int] = (13,)) -> None:
 
 @dataclass
 class Lab:
-    """Some hosts in containers, and the inventory copy that describes them."""
+    """Some hosts in containers, the shipped inventory that describes them, and what differs here."""
 
     name: str
     source: Path
@@ -282,13 +282,18 @@ class Lab:
 
     @property
     def directory(self) -> Path:
-        """Return where this lab's inventory, secrets and logs are."""
-        return STATE / self.name
+        """Return the second inventory: what differs from the shipped one, and the secrets."""
+        return STATE / self.name / "inventory"
 
     @property
-    def inventory(self) -> Path:
-        """Return the copy of the inventory."""
-        return self.directory / "inventory"
+    def logs(self) -> Path:
+        """Return where the output of this lab's playbooks goes."""
+        return STATE / self.name / "logs"
+
+    @property
+    def secrets_file(self) -> Path:
+        """Return the file that playbooks/secrets.yml writes for this lab."""
+        return self.directory / "group_vars" / "all" / "secrets.yml"
 
     def container(self, host: str) -> str:
         """Return the container's name."""
@@ -314,9 +319,8 @@ class Lab:
         }
 
     def write(self) -> None:
-        """Copy the shipped inventory, and write beside it what differs here: the connection and the mirror."""
-        self.inventory.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(self.source, self.inventory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("secrets.yml"))
+        """Write what differs from the shipped inventory: the connection, the mirror, and where secrets go."""
+        self.directory.mkdir(parents=True, exist_ok=True)
         archive = minio_archive()
         variables = {
             "ansible_connection": "community.docker.docker",
@@ -326,6 +330,7 @@ class Lab:
             "minio_archive_binary": "minio",
             "minio_open_files_max": 16384,
             "platform_extra_ca_certificate_files": sorted(map(str, LOCAL_AUTHORITIES.glob("*.crt"))),
+            "platform_secrets_file": str(self.secrets_file),
         }
         # JSON is YAML, and needs no library here.
         (self.directory / "lab.yml").write_text(json.dumps({"all": {"vars": variables}}, indent=2) + "\n")
@@ -371,11 +376,11 @@ def playbook(the_lab: Lab, path: str, *arguments: str, log: Path | None = None, 
 
     Returns the recap line of changed tasks, such as ``changed=0``.
     """
-    log = log or the_lab.directory / (Path(path).stem + ".log")
+    log = log or the_lab.logs / (Path(path).stem + ".log")
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [
         str(venv_directory() / "bin" / "ansible-playbook"), str(ROOT / path),
-        "-i", str(the_lab.inventory), "-i", str(the_lab.directory / "lab.yml"), *arguments,
+        "-i", str(the_lab.source), "-i", str(the_lab.directory), *arguments,
     ]
     begin = time.monotonic()
     changed = 0
@@ -423,14 +428,13 @@ def up(name: str) -> None:
     if name == "demo":
         stages("A data scientist's first run, from outside the host", lambda: example(the_lab))
     stages("doctor.yml, the end-to-end proof", lambda: playbook(the_lab, "playbooks/doctor.yml"))
-    print((the_lab.directory / "doctor.log").read_text().split("PLAY RECAP")[0][-6000:])
-    secrets = the_lab.inventory / "group_vars" / "all" / "secrets.yml"
+    print((the_lab.logs / "doctor.log").read_text().split("PLAY RECAP")[0][-6000:])
     print(
         f"""
 MLflow answers at https://{DOMAIN} (this machine's /etc/hosts knows the name).
   user        admin
-  password    platform_mlflow_admin_password in {secrets}
-  authority   {the_lab.directory / 'ca.crt'} (trust it in your browser)
+  password    platform_mlflow_admin_password in {the_lab.secrets_file}
+  authority   {the_lab.logs / 'ca.crt'} (trust it in your browser)
   hosts       {' '.join(the_lab.container(host) for host in the_lab.hosts)} (docker exec -it HOST bash)
   stop        make {name}-down
 """
@@ -447,16 +451,16 @@ def example(the_lab: Lab) -> str:
              "--require-hashes", "--requirement", ROOT / "examples" / "requirements.txt"])
         (directory / ".complete").touch()
     secrets = read_secrets(the_lab)
-    (the_lab.directory / "ca.crt").write_text(secrets["platform_ca_certificate"])
+    (the_lab.logs / "ca.crt").write_text(secrets["platform_ca_certificate"])
     result = run(
         [directory / "bin" / "python", ROOT / "examples" / "train.py"],
-        cwd=the_lab.directory,
+        cwd=the_lab.logs,
         env={
             **os.environ,
             "MLFLOW_TRACKING_URI": f"https://{DOMAIN}",
             "MLFLOW_TRACKING_USERNAME": "admin",
             "MLFLOW_TRACKING_PASSWORD": secrets["platform_mlflow_admin_password"],
-            "MLFLOW_TRACKING_SERVER_CERT_PATH": str(the_lab.directory / "ca.crt"),
+            "MLFLOW_TRACKING_SERVER_CERT_PATH": str(the_lab.logs / "ca.crt"),
         },
     )
     return result.stdout.strip().splitlines()[-1]
@@ -465,8 +469,7 @@ def example(the_lab: Lab) -> str:
 def read_secrets(the_lab: Lab) -> dict[str, str]:
     """Return the secrets of a lab's inventory."""
     script = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))"
-    path = the_lab.inventory / "group_vars" / "all" / "secrets.yml"
-    result = run([venv_directory() / "bin" / "python", "-c", script, path])
+    result = run([venv_directory() / "bin" / "python", "-c", script, the_lab.secrets_file])
     secrets: dict[str, str] = json.loads(result.stdout)
     return secrets
 
@@ -478,7 +481,7 @@ def down(name: str) -> None:
     if the_lab.directory.exists():
         stages("Container engine", start_engine)
         stages("Remove the hosts", lambda: lab_playbook(the_lab, "destroy"))
-        shutil.rmtree(the_lab.directory)
+        shutil.rmtree(STATE / the_lab.name)
     stop_engine()
     print(f"Gone. What was built is kept in {CACHE}; remove that folder to start from nothing.")
 
