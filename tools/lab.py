@@ -20,7 +20,6 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,11 +33,12 @@ SUITES = {13: "trixie", 12: "bookworm"}
 IMAGE_PACKAGES = (
     "systemd,systemd-sysv,dbus,python3,python3-apt,ca-certificates,sudo,iproute2,curl,procps"
 )
+# Shared mounts, as on a real host: without them systemd cannot hand credentials to a service.
 DOCKERFILE = """\
 FROM {base}
 ENV container=docker
 STOPSIGNAL SIGRTMIN+3
-CMD ["/sbin/init"]
+CMD ["/bin/sh", "-c", "mount --make-rshared / && exec /sbin/init"]
 """
 DOMAIN = "mlflow.example.com"
 
@@ -51,6 +51,7 @@ def run(command: Sequence[str | Path], **options: object) -> subprocess.Complete
     """Run a command, quietly, and raise LabError with the end of its output when it fails."""
     result = subprocess.run(
         [str(part) for part in command],
+        check=False,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -158,7 +159,7 @@ def start_engine() -> str:
         with open(CACHE / "dockerd.log", "ab") as log:
             process = subprocess.Popen(["dockerd"], stdout=log, stderr=log, start_new_session=True)
         (CACHE / "dockerd.pid").write_text(str(process.pid))
-    for _ in range(60):
+    for _attempt in range(60):
         if engine_answers():
             return "started"
         time.sleep(0.5)
@@ -175,7 +176,7 @@ def stop_engine() -> None:
     pid = int(pid_file.read_text())
     try:
         os.kill(pid, 15)
-        for _ in range(60):
+        for _attempt in range(60):
             os.kill(pid, 0)
             time.sleep(0.5)
     except ProcessLookupError:
@@ -348,8 +349,8 @@ def hosts_of(inventory: Path) -> list[str]:
 
 
 def lab(name: str) -> Lab:
-    """Return a lab by name: `demo`, `prod-lab`, or `molecule-` and a scenario."""
-    scenario = {"demo": "single", "prod-lab": "prod"}.get(name, name.removeprefix("molecule-"))
+    """Return a lab by name: `demo`, `prod-lab`, or `molecule-` or `prove-` and a scenario."""
+    scenario = {"demo": "single", "prod-lab": "prod"}.get(name, name.removeprefix("molecule-").removeprefix("prove-"))
     release = 12 if scenario.endswith("debian12") else 13
     source = ROOT / "inventories" / scenario.removesuffix("-debian12")
     if not source.exists():

@@ -48,7 +48,8 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: str | None = None, task_vars: Variables | None = None) -> dict[str, t.Any]:
         super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(argument_spec={"probe_variable": {"type": "str", "required": True}})
+        spec = {"probe_variable": {"type": "str", "required": True}}
+        _result, arguments = self.validate_argument_spec(argument_spec=spec)
         variables = task_vars or {}
         look, problems = self._look(variables, arguments["probe_variable"])
         problems += rules.find_problems(look)

@@ -129,7 +129,7 @@ def children_in_ini(text: str) -> Children:
     current: list[str] | None = None
     for line in (raw.strip() for raw in text.splitlines()):
         if line.startswith("["):
-            name, _, kind = line.strip("[]").partition(":")
+            name, _colon, kind = line.strip("[]").partition(":")
             current = children.setdefault(name, []) if kind == "children" else None
         elif current is not None and line and line[0] not in "#;":
             current.append(line.split()[0])

@@ -49,8 +49,8 @@ SERVICES = (
     Service("MinIO", "minio", "platform_minio_port", ("minio*", "silo*"), ("minio", "minio-user")),
     Service("MLflow (REST)", "mlflow", "platform_mlflow_rest_port", ("mlflow*",), ("mlflow",)),
     Service("MLflow (ASGI)", "mlflow", "platform_mlflow_asgi_port", ("mlflow*",), ("mlflow",)),
-    Service("HTTPS of the edge", "nginx_tls", 443, ("nginx*",)),
-    Service("HTTP of the edge", "nginx_tls", 80, ("nginx*",)),
+    Service("HTTPS of the edge", "nginx_tls", 443, ("nginx*",), ("www-data",)),
+    Service("HTTP of the edge", "nginx_tls", 80, ("nginx*",), ("www-data",)),
     Service(
         "node exporter",
         "all",

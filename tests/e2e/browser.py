@@ -60,7 +60,7 @@ def resolver_rules(url: str, resolve: str | None) -> str:
     """Chromium's rules for names: the platform's own, and no other host."""
     host = urlsplit(url).hostname or ""
     if resolve:
-        name, _, address = resolve.partition("=")
+        name, _equals, address = resolve.partition("=")
         return f"MAP {name} {address}, MAP * ~NOTFOUND"
     return f"MAP * ~NOTFOUND, EXCLUDE {host}"
 

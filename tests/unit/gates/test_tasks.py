@@ -85,7 +85,7 @@ def test_templates_are_validated(path: Path) -> None:
 
 @pytest.mark.parametrize("path", TASK_FILES, ids=name_of)
 def test_tasks_have_unique_names(path: Path) -> None:
-    names = [keys["name"].value for keys, _ in tasks(path) if "name" in keys]
+    names = [keys["name"].value for keys, _text in tasks(path) if "name" in keys]
     assert len(names) == len(list(tasks(path)))
     assert len(names) == len(set(names))
 

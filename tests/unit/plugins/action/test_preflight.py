@@ -123,7 +123,7 @@ def _refuse(
         source = tmp_path / "hosts.yml"
         if case.cycle:
             source.write_text("all: {children: {postgres: {children: {minio: {children: {postgres: }}}}}}")
-        options, _ = action._read_roles()
+        options, _defaults = action._read_roles()
         contract = good_contract(options["platform"], files)
         variables = task_vars(case, contract, files, [str(source)] if case.cycle else [])
         try:

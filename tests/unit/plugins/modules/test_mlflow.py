@@ -138,7 +138,8 @@ class FakeServer:
 
 BASE: dict[str, t.Any] = {"/version": b"3.17.2\n", "/health": b"OK"}
 INFO = "/api/3.0/mlflow/server-info"
-EXPERIMENTS, MODELS = "/api/2.0/mlflow/experiments/search", "/api/2.0/mlflow/registered-models/search"
+EXPERIMENTS = "/api/2.0/mlflow/experiments/search"
+MODELS = "/api/2.0/mlflow/registered-models/search"
 TWO_PAGES = [{"experiments": [{}, {}], "next_page_token": "t"}, {"experiments": [{}]}]
 
 

@@ -1,0 +1,157 @@
+# Copyright: (c) 2026, mlops.tracking maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `make check`, `make test` and `make prove` run: steps in lanes, side by side.
+
+Each step's output goes to .lab/logs/<step>.log; a failed step prints its end. The last line counts the steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+import lab as lab_module
+from lab import ROOT, STATE, LabError, Stages, prepare, tool_environment, venv_directory
+
+LOGS = STATE / "logs"
+PRINT = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command, its name, and whether it needs a private /etc/hosts."""
+
+    name: str
+    command: tuple[str, ...]
+    private_hosts: bool = False
+
+
+def python(*arguments: str) -> tuple[str, ...]:
+    """Return a command of the tools' Python."""
+    return (str(venv_directory() / "bin" / "python"), *arguments)
+
+
+def tool(name: str, *arguments: str) -> tuple[str, ...]:
+    """Return a command of the tools' environment."""
+    return (str(venv_directory() / "bin" / name), *arguments)
+
+
+def molecule(scenario: str) -> Step:
+    """Return the step that runs one scenario from nothing to nothing."""
+    return Step(f"molecule {scenario}", tool("molecule", "test", "-s", scenario), private_hosts=True)
+
+
+def fast() -> list[Step]:
+    """Return lint and unit tests."""
+    return [
+        Step("ruff", tool("ruff", "check", ".")),
+        Step("ruff format", tool("ruff", "format", "--check", ".")),
+        Step("mypy", tool("mypy")),
+        Step("role READMEs", python("tools/role_readme.py", "--check")),
+        Step("changelog", tool("antsibull-changelog", "lint")),
+        Step("unit tests", python("-m", "pytest", "tests/unit", "-q", "-n", "2")),
+        Step("ansible-lint", tool("ansible-lint", "--profile", "production", "--offline", "--strict")),
+    ]
+
+
+def lanes(command: str) -> list[list[Step]]:
+    """Return the lanes of a command; steps of a lane run one after the other."""
+    if command == "check":
+        return [fast()]
+    if command == "test":
+        return [
+            [*fast(), Step("ansible-test sanity", python("tools/sanity.py")), Step("installed", python("tools/installed.py"))],
+            [molecule("single"), molecule("prod")],
+        ]
+    return []
+
+
+def with_private_hosts(step: Step) -> tuple[str, ...]:
+    """Return the command that runs the step with an /etc/hosts of its own, so that labs do not meet."""
+    hosts = LOGS / f"{slug(step.name)}.hosts"
+    shutil.copy("/etc/hosts", hosts)
+    script = 'mount --bind "$0" /etc/hosts && exec "$@"'
+    return ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(hosts), *step.command)
+
+
+def slug(name: str) -> str:
+    """Return a file name for a step."""
+    return name.replace(" ", "-")
+
+
+def run_step(step: Step, start: float) -> bool:
+    """Run one step and say how it ended."""
+    log = LOGS / f"{slug(step.name)}.log"
+    command = with_private_hosts(step) if step.private_hosts else step.command
+    begin = time.monotonic()
+    environment = {
+        **tool_environment(),
+        "NO_COLOR": "1",
+        "PYTHONPATH": f"{ROOT / '.collections'}",
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
+    }
+    with open(log, "w", encoding="utf-8") as out:
+        result = subprocess.run(
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, check=False
+        )
+    passed = result.returncode == 0
+    with PRINT:
+        now = time.monotonic()
+        print(f"[{now - start:7.1f} s] {'ok    ' if passed else 'FAILED'} {step.name} ({now - begin:.1f} s)", flush=True)
+        if not passed:
+            tail = log.read_text(errors="replace").splitlines()[-80:]
+            print("\n".join(f"    | {line}" for line in tail), f"    whole output: {log}", sep="\n", flush=True)
+    return passed
+
+
+def run_lane(steps: list[Step], start: float, results: list[bool]) -> None:
+    """Run the steps of one lane."""
+    for step in steps:
+        results.append(run_step(step, start))
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["check", "test", "prove"])
+    parser.add_argument("--only", help="run only steps whose name holds this text")
+    options = parser.parse_args()
+    LOGS.mkdir(parents=True, exist_ok=True)
+    stages = Stages()
+    engine_before = lab_module.engine_answers()
+    try:
+        if options.command == "check":
+            stages("Packages of this machine", lab_module.install_packages)
+            stages("Ansible and the test tools", lab_module.make_venv)
+        else:
+            prepare(stages)
+    except LabError as error:
+        print(f"\n{error}\n0 passed, 1 failed", flush=True)
+        return 1
+    start = time.monotonic()
+    results: list[bool] = []
+    threads = []
+    for steps in lanes(options.command):
+        chosen = [step for step in steps if not options.only or options.only in step.name]
+        thread = threading.Thread(target=run_lane, args=(chosen, start, results))
+        thread.start()
+        threads.append(thread)
+    for thread in threads:
+        thread.join()
+    if options.command != "check" and not engine_before:
+        lab_module.stop_engine()
+    failed = results.count(False)
+    print(f"{results.count(True)} passed, {failed} failed", flush=True)
+    return 1 if failed or not results else 0
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    sys.exit(main())
