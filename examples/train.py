@@ -66,7 +66,7 @@ def staged_metrics(
             "train_rmse": float(np.sqrt(mean_squared_error(y_train, train))),
             "test_rmse": float(np.sqrt(mean_squared_error(y_test, test))),
         }
-        for train, test in zip(model.staged_predict(x_train), model.staged_predict(x_test))
+        for train, test in zip(model.staged_predict(x_train), model.staged_predict(x_test), strict=True)
     ]
 
 
@@ -156,7 +156,9 @@ def train(arguments: argparse.Namespace) -> None:
         # The model is stored by skops, which loads no types but known ones; the trees come from our own training.
         skops_trusted_types=["sklearn.tree._tree.Tree"],
         # Named here, or MLflow would load the model in another process to find them.
-        pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "scikit-learn", "skops")],
+        pip_requirements=[
+            f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "scikit-learn", "skops")
+        ],
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ import tarfile
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,9 +32,7 @@ REQUIREMENTS = ROOT / "tests" / "requirements.txt"
 MINIO_MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 LOCAL_AUTHORITIES = Path("/usr/local/share/ca-certificates")
 SUITES = {13: "trixie", 12: "bookworm"}
-IMAGE_PACKAGES = (
-    "systemd,systemd-sysv,dbus,python3,python3-apt,ca-certificates,sudo,iproute2,curl,procps"
-)
+IMAGE_PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-apt,ca-certificates,sudo,iproute2,curl,procps"
 # Shared mounts, as on a real host: without them systemd cannot hand credentials to a service.
 DOCKERFILE = """\
 FROM {base}
@@ -49,7 +49,7 @@ class LabError(Exception):
 
 def run(command: Sequence[str | Path], **options: object) -> subprocess.CompletedProcess[str]:
     """Run a command, quietly, and raise LabError with the end of its output when it fails."""
-    result = subprocess.run(
+    result: subprocess.CompletedProcess[str] = subprocess.run(
         [str(part) for part in command],
         check=False,
         text=True,
@@ -92,10 +92,7 @@ class Stages:
 def missing_packages() -> list[str]:
     """Return the packages of this machine's distribution that the lab needs and does not have."""
     wanted = []
-    try:
-        import ensurepip  # noqa: F401
-        import venv  # noqa: F401
-    except ImportError:
+    if not all(importlib.util.find_spec(module) for module in ("ensurepip", "venv")):
         wanted.append("python3-venv")
     if not shutil.which("dockerd") and not engine_answers():
         wanted += ["docker.io", "iptables"]
@@ -134,8 +131,17 @@ def make_venv() -> str:
     shutil.rmtree(directory, ignore_errors=True)
     run([sys.executable, "-m", "venv", directory])
     run(
-        [directory / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-         "--require-hashes", "--requirement", REQUIREMENTS]
+        [
+            directory / "bin" / "python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--require-hashes",
+            "--requirement",
+            REQUIREMENTS,
+        ]
     )
     (directory / ".complete").touch()
     return str(directory)
@@ -194,9 +200,7 @@ def image_exists(release: int) -> bool:
     if not engine_answers():
         return False
     return (
-        subprocess.run(
-            ["docker", "image", "inspect", image_name(release)], capture_output=True, check=False
-        ).returncode
+        subprocess.run(["docker", "image", "inspect", image_name(release)], capture_output=True, check=False).returncode
         == 0
     )
 
@@ -246,9 +250,20 @@ def make_minio() -> str:
     )
     proxies = [f"--env={key}={os.environ[key]}" for key in ("GOPROXY", "GONOSUMDB", "GOSUMDB") if key in os.environ]
     run(
-        ["docker", "run", "--rm", "--network=host", "--label=mlops.tracking=build",
-         f"--volume={out}:/out", f"--volume={LOCAL_AUTHORITIES}:/authorities:ro", *proxies,
-         image_name(13), "bash", "-c", script]
+        [
+            "docker",
+            "run",
+            "--rm",
+            "--network=host",
+            "--label=mlops.tracking=build",
+            f"--volume={out}:/out",
+            f"--volume={LOCAL_AUTHORITIES}:/authorities:ro",
+            *proxies,
+            image_name(13),
+            "bash",
+            "-c",
+            script,
+        ]
     )
     partial = archive.with_suffix(".partial")
     with tarfile.open(partial, "w:gz") as tar:
@@ -264,7 +279,7 @@ def prepare(stages: Stages, releases: Iterable[int] = (13,)) -> None:
     stages("Ansible and the test tools", make_venv)
     stages("Container engine", start_engine)
     for release in releases:
-        stages(f"Image of a bare Debian {release} host", lambda release=release: make_image(release))
+        stages(f"Image of a bare Debian {release} host", partial(make_image, release))
     stages("Object store, built from source", make_minio)
 
 
@@ -325,6 +340,7 @@ class Lab:
         archive = minio_archive()
         variables = {
             "ansible_connection": "community.docker.docker",
+            "ansible_pipelining": True,
             "ansible_host": f"{self.name}-{{{{ inventory_hostname }}}}",
             "minio_archive_url": f"file:///var/cache/lab/{archive.name}",
             "minio_archive_checksum": "sha256:" + hashlib.sha256(archive.read_bytes()).hexdigest(),
@@ -338,7 +354,7 @@ class Lab:
 
 
 def hosts_of(inventory: Path) -> list[str]:
-    """Return the hosts of a shipped inventory: its lines that end in a host name and a colon, six spaces deep or four."""
+    """Return the hosts of a shipped inventory: lines of four or six spaces, a host name and a colon."""
     hosts: list[str] = []
     for line in (inventory / "hosts.yml").read_text().splitlines():
         if line.startswith("    ") and line.strip().endswith(":") and line.strip() != "hosts:":
@@ -380,14 +396,22 @@ def playbook(the_lab: Lab, path: str, *arguments: str, log: Path | None = None, 
     log = log or the_lab.logs / (Path(path).stem + ".log")
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [
-        str(venv_directory() / "bin" / "ansible-playbook"), str(ROOT / path),
-        "-i", str(the_lab.source), "-i", str(the_lab.directory), *arguments,
+        str(venv_directory() / "bin" / "ansible-playbook"),
+        str(ROOT / path),
+        "-i",
+        str(the_lab.source),
+        "-i",
+        str(the_lab.directory),
+        *arguments,
     ]
     begin = time.monotonic()
     changed = 0
-    with open(log, "w", encoding="utf-8") as out, subprocess.Popen(
-        command, cwd=ROOT, env=tool_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    with (
+        open(log, "w", encoding="utf-8") as out,
+        subprocess.Popen(
+            command, cwd=ROOT, env=tool_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process,
+    ):
         assert process.stdout is not None
         for line in process.stdout:
             out.write(line)
@@ -435,8 +459,8 @@ def up(name: str) -> None:
 MLflow answers at https://{DOMAIN} (this machine's /etc/hosts knows the name).
   user        admin
   password    platform_mlflow_admin_password in {the_lab.secrets_file}
-  authority   {the_lab.logs / 'ca.crt'} (trust it in your browser)
-  hosts       {' '.join(the_lab.container(host) for host in the_lab.hosts)} (docker exec -it HOST bash)
+  authority   {the_lab.logs / "ca.crt"} (trust it in your browser)
+  hosts       {" ".join(the_lab.container(host) for host in the_lab.hosts)} (docker exec -it HOST bash)
   stop        make {name}-down
 """
     )
@@ -448,8 +472,19 @@ def example(the_lab: Lab) -> str:
     if not (directory / ".complete").exists():
         shutil.rmtree(directory, ignore_errors=True)
         run([sys.executable, "-m", "venv", directory])
-        run([directory / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-             "--require-hashes", "--requirement", ROOT / "examples" / "requirements.txt"])
+        run(
+            [
+                directory / "bin" / "python",
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--require-hashes",
+                "--requirement",
+                ROOT / "examples" / "requirements.txt",
+            ]
+        )
         (directory / ".complete").touch()
     secrets = read_secrets(the_lab)
     (the_lab.logs / "ca.crt").write_text(secrets["platform_ca_certificate"])

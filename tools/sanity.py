@@ -45,13 +45,13 @@ PLANTED = [
     ("ansible-doc", "plugins/modules/planted_doc.py", 'DOCUMENTATION = """\nmodule: [\n"""\n'),
     ("changelog", "changelogs/fragments/planted.yml", "no_such_section:\n  - text\n"),
     ("compile", "plugins/module_utils/_planted_compile.py", "def broken(:\n"),
-    ("empty-init", "plugins/module_utils/__init__.py", "PLANTED = 1\n"),
+    ("empty-init", "plugins/modules/__init__.py", "PLANTED = 1\n"),
     ("ignores", "tests/sanity/ignore-2.19.txt", "plugins/modules/no_such.py pep8:E501\n"),
     ("import", "plugins/module_utils/_planted_import.py", "import no_such_library\n"),
     ("line-endings", "plugins/module_utils/_planted_line_endings.py", "A = 1\r\n"),
     ("no-assert", "plugins/module_utils/_planted_assert.py", "assert True\n"),
-    ("no-get-exception", "plugins/module_utils/_planted_exception.py", "get_exception()\n"),
-    ("no-illegal-filenames", "plugins/module_utils/planted:name.txt", ""),
+    ("no-get-exception", "plugins/module_utils/_planted_exception.py", "A = get_exception()\n"),
+    ("no-illegal-filenames", "plugins/module_utils/planted|name.txt", ""),
     ("no-smart-quotes", "plugins/module_utils/_planted_quotes.py", "A = '\u201cquoted\u201d'\n"),
     ("pep8", "plugins/module_utils/_planted_pep8.py", f"A = '{'x' * 200}'\n"),
     ("pylint", "plugins/module_utils/_planted_pylint.py", "import os\n"),
@@ -71,7 +71,9 @@ def main(arguments: list[str] | None = None) -> int:
     options, passed = parser.parse_known_args(arguments)
     pythons = find_pythons()
     missing = [version for version in VERSIONS if version not in pythons]
-    print(f"Python: {', '.join(pythons)}{'; not on this machine: ' + ', '.join(missing) if missing else ''}", flush=True)
+    print(
+        f"Python: {', '.join(pythons)}{'; not on this machine: ' + ', '.join(missing) if missing else ''}", flush=True
+    )
     prepare_home()
     with tempfile.TemporaryDirectory(prefix="mlops-tracking-sanity-") as directory:
         tree = Path(directory) / "ansible_collections" / "mlops" / "tracking"
@@ -138,7 +140,7 @@ def write_pip_configuration(path: Path) -> None:
 
 def export(target: Path) -> None:
     """Copy the files that git knows or would add, as they are in the working tree."""
-    command = ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\0")
     for name in filter(None, names):
         # The collection's link to itself, there for running from a clone: it would be walked without end.
@@ -156,9 +158,12 @@ def prove(tree: Path, pythons: dict[str, Path]) -> int:
             file.write(text)
     output = run_sanity(tree, pythons, [], subprocess.PIPE).stdout
     failed = {line.split(" --python")[0] for line in output.partition("\nFATAL: ")[2].splitlines()[1:]}
-    print(output)
     blind = [test for test, _name, _text in PLANTED if test not in failed]
-    print(f"{len(PLANTED) - len(blind)} of {len(PLANTED)} planted errors found; not found: {', '.join(blind) or 'none'}")
+    if blind:
+        print(output)
+    print(
+        f"{len(PLANTED) - len(blind)} of {len(PLANTED)} planted errors found; not found: {', '.join(blind) or 'none'}"
+    )
     return 1 if blind else 0
 
 
@@ -168,7 +173,14 @@ def run_sanity(
     """Run ansible-test; tests for one Python use ours, `compile` and `import` use each."""
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     folders = [str(path.parent) for path in pythons.values()]
-    command = [str(BIN / "ansible-test"), "sanity", "--color", "no", "--controller", f"origin:python={own}@{sys.executable}"]
+    command = [
+        str(BIN / "ansible-test"),
+        "sanity",
+        "--color",
+        "no",
+        "--controller",
+        f"origin:python={own}@{sys.executable}",
+    ]
     for version, path in pythons.items():
         command += ["--target-python", f"{version}@{path}"]
     environment = {
@@ -177,7 +189,9 @@ def run_sanity(
         # A version manager's shims would come first, and do not run.
         "PATH": os.pathsep.join([str(BIN), *folders, os.environ["PATH"]]),
     }
-    return subprocess.run([*command, *passed], cwd=tree, env=environment, check=False, text=True, stdout=output, stderr=subprocess.STDOUT)
+    return subprocess.run(
+        [*command, *passed], cwd=tree, env=environment, check=False, text=True, stdout=output, stderr=subprocess.STDOUT
+    )
 
 
 if __name__ == "__main__":

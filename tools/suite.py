@@ -67,7 +67,11 @@ def lanes(command: str) -> list[list[Step]]:
         return [fast()]
     if command == "test":
         return [
-            [*fast(), Step("ansible-test sanity", python("tools/sanity.py")), Step("installed", python("tools/installed.py"))],
+            [
+                *fast(),
+                Step("ansible-test sanity", python("tools/sanity.py")),
+                Step("installed", python("tools/installed.py")),
+            ],
             [molecule("single"), molecule("prod")],
         ]
     return []
@@ -99,12 +103,20 @@ def run_step(step: Step, start: float) -> bool:
     }
     with open(log, "w", encoding="utf-8") as out:
         result = subprocess.run(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, check=False
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            check=False,
         )
     passed = result.returncode == 0
     with PRINT:
         now = time.monotonic()
-        print(f"[{now - start:7.1f} s] {'ok    ' if passed else 'FAILED'} {step.name} ({now - begin:.1f} s)", flush=True)
+        print(
+            f"[{now - start:7.1f} s] {'ok    ' if passed else 'FAILED'} {step.name} ({now - begin:.1f} s)", flush=True
+        )
         if not passed:
             tail = log.read_text(errors="replace").splitlines()[-80:]
             print("\n".join(f"    | {line}" for line in tail), f"    whole output: {log}", sep="\n", flush=True)

@@ -17,6 +17,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVari
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__ as core_version
 from ansible.template import Templar
+
 from ansible_collections.mlops.tracking.plugins.module_utils import _preflight as rules
 from ansible_collections.mlops.tracking.plugins.module_utils import _preflight_groups as topology
 from ansible_collections.mlops.tracking.plugins.module_utils._preflight_certificates import PUBLIC_FILES
@@ -78,7 +79,7 @@ class ActionModule(ActionBase):
             resolver = Resolver(Templar(loader=self._loader, variables=merged), host, problems)
             wanted = set(roles[CONTRACT]) | {*ALSO_JUDGED} & known
             contracts[host] = resolver.resolve({name: merged.get(name) for name in wanted})
-            own[host] = {name: None for name in names - known}
+            own[host] = dict.fromkeys(names - known)
             own[host] |= resolver.resolve({name: raw[name] for name in (names & known) - wanted})
             if probe_name in raw:
                 probes[host] = raw[probe_name]

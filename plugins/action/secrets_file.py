@@ -17,6 +17,7 @@ from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.parsing.vault import VaultLib, is_encrypted, match_encrypt_secret
 from ansible.plugins.action import ActionBase
+
 from ansible_collections.mlops.tracking.plugins.module_utils._secrets import (
     DEFAULT_LENGTH,
     Change,

@@ -12,7 +12,8 @@ class ModuleDocFragment:
 options:
   minio_url:
     description:
-      - Scheme, host and port of the server, such as V(https://minio.example.com:9000). Plain V(http://) is taken for loopback only.
+      - Scheme, host and port of the server, such as V(https://minio.example.com:9000). Plain V(http://) is taken for
+        loopback only.
     type: str
     required: true
   minio_access_key:
@@ -27,7 +28,8 @@ options:
     required: true
   ca_path:
     description:
-      - File with the certificate authorities that may have signed the server's certificate, on the host that runs the module.
+      - File with the certificate authorities that may have signed the server's certificate, on the host that runs the
+        module.
       - By default the authorities that the system trusts. The certificate is always verified.
     type: path
   region:

@@ -29,7 +29,8 @@ options:
     type: str
   ca_path:
     description:
-      - File with the certificate authorities that may have signed the server's certificate, on the host that runs the module.
+      - File with the certificate authorities that may have signed the server's certificate, on the host that runs the
+        module.
       - By default the authorities that the system trusts. The certificate is always verified.
     type: path
   timeout:

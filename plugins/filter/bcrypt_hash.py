@@ -23,8 +23,10 @@ options:
     required: true
   seed:
     description:
-      - What the salt is made of. Use the host's name and the purpose, so that the same password has another hash elsewhere.
-      - It is no secret, and it must not depend on the password, or the salt would give away the result of a cheap hash of it.
+      - What the salt is made of. Use the host's name and the purpose, so that the same password has another hash
+        elsewhere.
+      - It is no secret, and it must not depend on the password, or the salt would give away the result of a cheap hash
+        of it.
     type: str
     required: true
   rounds:
@@ -87,7 +89,8 @@ def bcrypt_hash(password: str, seed: str, rounds: int = 10) -> str:
     secret = password.encode()
     if not 1 <= len(secret) <= PASSWORD_BYTES_MAX or b"\0" in secret:
         raise AnsibleFilterError(
-            f"bcrypt_hash: a password of 1 to {PASSWORD_BYTES_MAX} bytes without NUL is needed, this one has {len(secret)} bytes"
+            f"bcrypt_hash: a password of 1 to {PASSWORD_BYTES_MAX} bytes without NUL is needed, "
+            f"this one has {len(secret)} bytes"
         )
     if not 4 <= rounds <= 31:
         raise AnsibleFilterError(f"bcrypt_hash: rounds is {rounds}, it must be between 4 and 31")

@@ -39,7 +39,7 @@ _value:
 """
 
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -52,9 +52,7 @@ else:
     IMPORT_ERROR = None
 
 
-def renewal_due(
-    not_before: datetime, not_after: datetime, now: datetime, fraction: float = 1 / 3
-) -> bool:
+def renewal_due(not_before: datetime, not_after: datetime, now: datetime, fraction: float = 1 / 3) -> bool:
     """Return whether less than ``fraction`` of the life between two aware instants is left."""
     return (not_after - now) < (not_after - not_before) * fraction
 
@@ -74,7 +72,7 @@ def certificate_renewal_due(pem: str, fraction: float = 1 / 3) -> bool:
     return renewal_due(
         certificate.not_valid_before_utc,
         certificate.not_valid_after_utc,
-        datetime.now(timezone.utc),
+        datetime.now(UTC),
         fraction,
     )
 

@@ -84,6 +84,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.mlops.tracking.plugins.module_utils import _policy
 
 

@@ -45,8 +45,9 @@ options:
         required: true
       options:
         description:
-          - Further parameters, by libpq's name where pgjdbc has a counterpart (C(sslmode), C(sslrootcert), C(connect_timeout),
-            C(target_session_attrs), C(keepalives), C(application_name)), or by pgjdbc's own name (C(socketTimeout)).
+          - Further parameters, by libpq's name where pgjdbc has a counterpart (C(sslmode), C(sslrootcert),
+            C(connect_timeout), C(target_session_attrs), C(keepalives), C(application_name)), or by pgjdbc's own name
+            (C(socketTimeout)).
           - A parameter without a value is left out.
         type: dict
   keepalive:
@@ -87,6 +88,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.mlops.tracking.plugins.module_utils import _uri
 
 

@@ -22,7 +22,8 @@ description:
   - C(random_page_cost) and C(effective_io_concurrency) follow O(storage).
   - C(jit) is off and C(max_parallel_workers_per_gather) 0, because MLflow's queries are short and many at a time.
   - C(max_wal_size) is half of the memory within 1 and 8 GB, C(checkpoint_timeout) 15 minutes and
-    C(checkpoint_completion_target) 0.9, so that checkpoints come by time, spread out, and fewer pages are written whole;
+    C(checkpoint_completion_target) 0.9, so that checkpoints come by time, spread out, and fewer pages are written
+    whole;
     C(wal_compression) makes those smaller.
   - Autovacuum starts at 2 % dead rows and works faster than its defaults, because each logged metric updates a row.
 options:
@@ -80,6 +81,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.mlops.tracking.plugins.module_utils import _sizing
 
 

@@ -55,7 +55,8 @@ options:
       - Add C(connect_timeout), C(keepalives_idle), C(keepalives_interval), C(keepalives_count) and C(tcp_user_timeout)
         where the options do not set them, so that a host that falls silent is noticed.
       - With several hosts that takes about three seconds, with one host half a minute.
-      - Set it to V(false) for programs that are not built on libpq; drivers in Go take these for settings of the server.
+      - Set it to V(false) for programs that are not built on libpq; drivers in Go take these for settings of the
+        server.
     type: bool
     default: true
 seealso:
@@ -90,6 +91,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.mlops.tracking.plugins.module_utils import _uri
 
 

@@ -61,9 +61,9 @@ options:
     default: postgresql+psycopg
   keepalive:
     description:
-      - With V(postgresql+psycopg), add C(connect_timeout), C(keepalives_idle), C(keepalives_interval), C(keepalives_count)
-        and C(tcp_user_timeout) where the options do not set them, so that a host that falls silent is noticed.
-        With several hosts that takes about three seconds, with one host half a minute.
+      - With V(postgresql+psycopg), add C(connect_timeout), C(keepalives_idle), C(keepalives_interval),
+        C(keepalives_count) and C(tcp_user_timeout) where the options do not set them, so that a host that falls silent
+        is noticed. With several hosts that takes about three seconds, with one host half a minute.
       - With V(mysql+pymysql), add C(connect_timeout) and C(charset=utf8mb4) in the same way.
     type: bool
     default: true
@@ -104,6 +104,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.mlops.tracking.plugins.module_utils import _uri
 
 

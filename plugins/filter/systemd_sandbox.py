@@ -76,9 +76,7 @@ SANDBOX: dict[str, str] = {
 def systemd_sandbox(overrides: Mapping[str, Any]) -> str:
     """Return the sandbox with ``overrides`` applied, one directive a line."""
     if not isinstance(overrides, Mapping):
-        raise AnsibleFilterError(
-            f"systemd_sandbox needs a mapping of directives, not {type(overrides).__name__}"
-        )
+        raise AnsibleFilterError(f"systemd_sandbox needs a mapping of directives, not {type(overrides).__name__}")
     lines: list[str] = []
     for name, value in sorted({**SANDBOX, **overrides}.items()):
         if value is None:

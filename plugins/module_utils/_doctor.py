@@ -85,7 +85,7 @@ def table(found: Sequence[Mapping[str, t.Any]]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
     rule = tuple("-" * width for width in widths)
     drawn = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip()
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in [COLUMNS, rule, *lines[1:]]
     ]
     return "\n".join([*drawn, "", _verdict(found), *failures(found)])

@@ -66,9 +66,7 @@ class Outcome:
     days_left: int | None = None
 
 
-def judge(
-    outcome: Outcome, expect: str, status: Collection[int], minimum_days: int
-) -> tuple[bool, str]:
+def judge(outcome: Outcome, expect: str, status: Collection[int], minimum_days: int) -> tuple[bool, str]:
     """Whether the outcome is what was expected, and what to say about it."""
     detail = _describe(outcome)
     if outcome.kind == UNTRUSTED or outcome.kind == UNKNOWN:

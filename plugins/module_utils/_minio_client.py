@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import missing_required_lib
+
 from ansible_collections.mlops.tracking.plugins.module_utils._minio_plan import Bucket, User
 
 LIBRARY_ERROR: str | None = None

@@ -75,7 +75,7 @@ def pool_plan(
     wanted = Shape(
         rest_workers=max(MIN_WORKERS, core_count),
         rest_threads=_integer("threads", threads),
-        asgi_workers=min(MAX_ASGI_WORKERS, max(MIN_WORKERS, core_count // 2)),
+        asgi_workers=_asgi_workers(core_count),
         asgi_threads=_integer("asgi_threads", asgi_threads),
     )
     shape = wanted
@@ -93,20 +93,27 @@ def pool_plan(
     )
 
 
+def _asgi_workers(cores: int) -> int:
+    return min(MAX_ASGI_WORKERS, max(MIN_WORKERS, cores // 2))
+
+
 def _smaller(shape: Shape) -> Iterator[Shape]:
     """Yield the shape and then ever smaller ones: fewer workers first, because fewer threads cost more of the service.
 
-    The REST pool is cut last at each level, because it carries nearly all requests. Whatever the start, the way down
-    is the same, so more cores, memory or connections never give a smaller plan.
+    The pools shrink to those of a host with fewer cores, the REST pool last, because it carries nearly all requests.
+    Each way down thus goes through the start of every shorter one: more cores, memory or connections never give a
+    smaller plan.
     """
     yield shape
-    for field, least in (
-        ("asgi_workers", MIN_WORKERS),
-        ("rest_workers", MIN_WORKERS),
-        ("asgi_workers", 1),
-        ("rest_workers", 1),
-    ):
-        while getattr(shape, field) > least:
+    while shape.rest_workers > MIN_WORKERS:
+        asgi_workers = _asgi_workers(shape.rest_workers - 1)
+        if shape.asgi_workers > asgi_workers:
+            shape = replace(shape, asgi_workers=shape.asgi_workers - 1)
+        else:
+            shape = replace(shape, rest_workers=shape.rest_workers - 1)
+        yield shape
+    for field in ("asgi_workers", "rest_workers"):
+        while getattr(shape, field) > 1:
             shape = replace(shape, **{field: getattr(shape, field) - 1})
             yield shape
     while shape.rest_threads > 1 or shape.asgi_threads > 1:

@@ -189,6 +189,7 @@ days_left:
 import ssl
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.mlops.tracking.plugins.module_utils._endpoint_probe import Endpoint, judge, probe
 
 # The options that describe the endpoint; the others describe the check.

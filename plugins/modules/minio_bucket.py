@@ -31,12 +31,14 @@ options:
     type: bool
   object_lock:
     description:
-      - Whether versions can be locked against destruction. Can only be chosen when the bucket is made, and brings versioning with it.
+      - Whether versions can be locked against destruction. Can only be chosen when the bucket is made, and brings
+        versioning with it.
     type: bool
   lifecycle:
     description:
       - The bucket's whole lifecycle. An empty dictionary removes all rules.
-      - MinIO does not know C(AbortIncompleteMultipartUpload). Use the server's own setting C(api stale_uploads_expiry) instead.
+      - MinIO does not know C(AbortIncompleteMultipartUpload). Use the server's own setting C(api stale_uploads_expiry)
+        instead.
     type: dict
     suboptions:
       noncurrent_expire_days:
@@ -68,7 +70,8 @@ options:
     type: dict
   force:
     description:
-      - Whether O(state=absent) destroys all objects and versions in the bucket. Otherwise a bucket that is not empty is an error.
+      - Whether O(state=absent) destroys all objects and versions in the bucket. Otherwise a bucket that is not empty is
+        an error.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -116,6 +119,7 @@ changes:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.mlops.tracking.plugins.module_utils._minio_client import (
     MinioClient,
     MinioClientError,

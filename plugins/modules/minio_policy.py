@@ -12,7 +12,8 @@ author:
   - mlops.tracking maintainers (@mlops-tracking)
 description:
   - Makes, changes and removes the policies that users of a MinIO server can be given.
-  - C(s3:DeleteObject) alone lets a user destroy a version for good. Deny C(s3:DeleteObjectVersion) to users of an application.
+  - C(s3:DeleteObject) alone lets a user destroy a version for good. Deny C(s3:DeleteObjectVersion) to users of an
+    application.
 options:
   name:
     description:
@@ -71,6 +72,7 @@ policy:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.mlops.tracking.plugins.module_utils._minio_client import (
     MinioClientError,
     argument_spec,

@@ -87,6 +87,7 @@ changes:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.mlops.tracking.plugins.module_utils._minio_client import (
     MinioClient,
     MinioClientError,

@@ -16,7 +16,8 @@ description:
 options:
   counts:
     description:
-      - Whether to count the experiments and registered models that the user may see. Needs a log-in where the server wants one.
+      - Whether to count the experiments and registered models that the user may see. Needs a log-in where the server
+        wants one.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -69,6 +70,7 @@ counts:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import (
     MlflowApiError,
     MlflowClient,

@@ -11,11 +11,12 @@ version_added: 0.1.0
 author:
   - mlops.tracking maintainers (@mlops-tracking)
 description:
-  - Compares the revision of an MLflow database with the one that the installed MLflow needs, and migrates it if told to.
+  - Compares the revision of an MLflow database with the one that the installed MLflow needs, and migrates it if told
+    to.
   - A migration is MLflow's own. An empty database gets all its tables.
   - Two migrations of one database never run at once, from whatever hosts. On PostgreSQL an advisory lock with the keys
-    C(1296846672) and C(1) for O(component=tracking) or C(2) for O(component=auth) is held meanwhile, on MySQL a C(GET_LOCK),
-    on SQLite a lock of the file. A pooler in front of PostgreSQL must therefore pool sessions.
+    C(1296846672) and C(1) for O(component=tracking) or C(2) for O(component=auth) is held meanwhile, on MySQL a
+    C(GET_LOCK), on SQLite a lock of the file. A pooler in front of PostgreSQL must therefore pool sessions.
   - A database that a newer MLflow has migrated is an error.
   - Take a backup first. A migration cannot be undone.
 options:
@@ -114,6 +115,7 @@ import json
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.mlops.tracking.plugins.module_utils import _mlflow_schema
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_schema import (
     COMPONENTS,

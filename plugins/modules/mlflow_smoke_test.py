@@ -103,6 +103,7 @@ import secrets
 from dataclasses import asdict
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import (
     argument_spec,
     from_module,

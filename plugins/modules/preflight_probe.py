@@ -209,7 +209,7 @@ def resolves(name: str) -> bool:
 def unresolved(names: list[str]) -> list[str]:
     """Names without an address; asked at once, because each may wait for a timeout."""
     with ThreadPoolExecutor(max_workers=16) as pool:
-        return [name for name, found in zip(names, pool.map(resolves, names)) if not found]
+        return [name for name, found in zip(names, pool.map(resolves, names), strict=True) if not found]
 
 
 def own_address() -> str:

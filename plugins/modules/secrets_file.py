@@ -12,10 +12,13 @@ author:
   - mlops.tracking maintainers (@mlops-tracking)
 description:
   - Reads a YAML file of variables on the controller and adds the entries that it lacks, with fresh random values.
-  - What the file holds already is never changed, unless it is named in O(rotate). An entry whose value is empty counts as missing.
-  - The text is edited rather than dumped anew. Comments, order, unknown entries and inline C(!vault) values stay as they are.
+  - What the file holds already is never changed, unless it is named in O(rotate). An entry whose value is empty counts
+    as missing.
+  - The text is edited rather than dumped anew. Comments, order, unknown entries and inline C(!vault) values stay as
+    they are.
   - The whole file is encrypted with Ansible Vault when the run has a vault password. Its mode is C(0600).
-  - The file is replaced in one step under a lock, so neither an interrupted nor a second simultaneous run loses an entry.
+  - The file is replaced in one step under a lock, so neither an interrupted nor a second simultaneous run loses an
+    entry.
 options:
   path:
     description:
@@ -36,7 +39,8 @@ options:
         required: true
       kind:
         description:
-          - V(password) is made of letters and digits, V(base64) and V(hex) encode random bytes, V(literal) is O(entries[].value).
+          - V(password) is made of letters and digits, V(base64) and V(hex) encode random bytes, V(literal) is
+            O(entries[].value).
         type: str
         choices: [password, base64, hex, literal]
         default: password
@@ -47,7 +51,8 @@ options:
         default: 32
       value:
         description:
-          - The value of a V(literal), used only while the entry is missing. It may be left empty once the file has the entry.
+          - The value of a V(literal), used only while the entry is missing. It may be left empty once the file has the
+            entry.
         type: str
         default: ""
       comment:

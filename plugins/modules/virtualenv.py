@@ -108,15 +108,12 @@ def install(module: AnsibleModule, wanted: str) -> None:
     if os.path.exists(module.params["ca_path"]):
         environment["PIP_CERT"] = module.params["ca_path"]
     rc, out, err = module.run_command(
-        [os.path.join(path, "bin", "python"), "-m", "pip"]
-        + pip_arguments(module.params, requirements_file),
+        [os.path.join(path, "bin", "python"), "-m", "pip", *pip_arguments(module.params, requirements_file)],
         environ_update=environment,
     )
     if rc != 0:
         last = (err or out).strip().splitlines()[-5:]
-        module.fail_json(
-            msg=f"pip could not install the locked requirements into {path}: " + " | ".join(last)
-        )
+        module.fail_json(msg=f"pip could not install the locked requirements into {path}: " + " | ".join(last))
     temporary = os.path.join(path, MARKER + ".new")
     with open(temporary, "w", encoding="utf-8") as handle:
         handle.write(wanted)

@@ -16,13 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from material import Case, fill, leaves, load_cases, make_files
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(HERE))
-
-from material import Case, fill, leaves, load_cases, make_files  # pylint: disable=wrong-import-position
-
 TIERS = ("postgres", "minio", "mlflow", "nginx_tls")
 BIN = Path(sys.executable).parent
 SECRET = re.compile(r"(password|_key)$")

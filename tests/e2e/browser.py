@@ -131,7 +131,9 @@ class Page:
 
     def close_assistant(self) -> None:
         """Make room for the page; servers without the assistant have nothing to close."""
-        for button in self._driver.find_elements(By.CSS_SELECTOR, "[data-component-id='mlflow.assistant.chat_panel.close']"):
+        for button in self._driver.find_elements(
+            By.CSS_SELECTOR, "[data-component-id='mlflow.assistant.chat_panel.close']"
+        ):
             button.click()
 
     def picture(self, name: str) -> None:

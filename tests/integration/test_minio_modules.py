@@ -26,7 +26,6 @@ from pathlib import Path
 import pytest
 import urllib3
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.mlops.tracking.plugins.modules import minio_bucket, minio_policy, minio_user
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -34,6 +33,8 @@ from cryptography.x509.oid import NameOID
 from minio import Minio
 from minio.commonconfig import CopySource
 from minio.error import S3Error
+
+from ansible_collections.mlops.tracking.plugins.modules import minio_bucket, minio_policy, minio_user
 
 pytestmark = pytest.mark.skipif(not os.environ.get("MINIO_BINARY"), reason="MINIO_BINARY names no server")
 

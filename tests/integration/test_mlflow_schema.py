@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.mlops.tracking.plugins.module_utils import _mlflow_schema
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_schema import COMPONENTS, LOCK_CLASS, URI_VARIABLE
 

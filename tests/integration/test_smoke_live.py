@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import MlflowClient
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_smoke import CLEAN_UP, WORK, SmokeTest
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,9 +22,20 @@ from urllib.parse import quote
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
-from lab import DOMAIN, Lab, Stages, lab, lab_playbook, playbook, prepare, read_secrets, tool_environment, venv_directory  # noqa: E402
+from lab import (  # noqa: E402
+    DOMAIN,
+    Lab,
+    Stages,
+    lab,
+    lab_playbook,
+    playbook,
+    prepare,
+    read_secrets,
+    tool_environment,
+    venv_directory,
+)
 
-__all__ = ["DOMAIN", "ROOT", "Lab", "lab", "playbook", "read_secrets", "tool_environment"]
+__all__ = ["DOMAIN", "ROOT", "Lab", "Stages", "lab", "playbook", "prepare", "read_secrets", "tool_environment"]
 
 PUBLIC = {"platform_ca_certificate"}
 
@@ -72,6 +84,12 @@ def create(the_lab: Lab) -> None:
     lab_playbook(the_lab, "create")
 
 
+def fresh_hosts(the_lab: Lab) -> None:
+    """Put bare hosts in the place of a lab's hosts; its inventory and secrets stay."""
+    lab_playbook(the_lab, "destroy")
+    lab_playbook(the_lab, "create")
+
+
 def destroy(the_lab: Lab) -> None:
     """Remove the hosts and the inventory of a lab, where there are any."""
     lab_playbook(the_lab, "destroy")
@@ -87,10 +105,16 @@ def playbook_command(the_lab: Lab, path: str, *arguments: str) -> list[str]:
 def inside(container: str, *command: str, data: str | None = None, user: str = "root", check: bool = True) -> str:
     """Run a command in a host and return what it printed; secrets go in by `data`, its standard input."""
     result = subprocess.run(
-        ["docker", "exec", "-i", "-u", user, container, *command], input=data or "", capture_output=True, text=True, check=False
+        ["docker", "exec", "-i", "-u", user, container, *command],
+        input=data or "",
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if check and result.returncode != 0:
-        raise RuntimeError(f"{command[0]} in {container} ended with {result.returncode}: {result.stderr.strip()[-2000:]}")
+        raise RuntimeError(
+            f"{command[0]} in {container} ended with {result.returncode}: {result.stderr.strip()[-2000:]}"
+        )
     return result.stdout
 
 
@@ -127,32 +151,40 @@ def authority(the_lab: Lab, secrets: Mapping[str, str]) -> str:
     return str(path)
 
 
-def processes(root: int) -> list[int]:
+def processes(root: int) -> set[int]:
     """Return a process and all its descendants; Ansible's workers leave its process group."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            try:
+            with suppress(OSError):
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            children.setdefault(parent, []).append(int(entry.name))
+                children.setdefault(parent, []).append(int(entry.name))
     found = [root]
     for pid in found:
         found += children.get(pid, [])
-    return found
+    return set(found)
 
 
-def kill(pids: Iterable[int]) -> None:
-    """Send SIGKILL to processes; some may have ended meanwhile."""
+def kill_tree(root: int) -> None:
+    """Send SIGKILL to a process and all its descendants, none of which gets away meanwhile."""
+    stopped: set[int] = set()
+    while born := processes(root) - stopped:
+        send(born, signal.SIGSTOP)
+        stopped |= born
+    send(stopped, signal.SIGKILL)
+
+
+def send(pids: set[int], number: signal.Signals) -> None:
+    """Send a signal to processes; some may have ended meanwhile."""
     for pid in pids:
-        try:
-            os.kill(pid, 9)
-        except ProcessLookupError:
-            continue
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def finish(proof: str, begin: float, passed: bool, **figures: object) -> int:
     """Print one line of figures and return the exit code."""
-    print(json.dumps({"proof": proof, "passed": passed, "seconds": round(time.monotonic() - begin), **figures}), flush=True)
+    print(
+        json.dumps({"proof": proof, "passed": passed, "seconds": round(time.monotonic() - begin), **figures}),
+        flush=True,
+    )
     return 0 if passed else 1

@@ -118,4 +118,4 @@ def units_of_ours(host: Any) -> list[str]:
 @pytest.fixture(name="journal")
 def journal_of_unit(host: Any) -> Callable[[str], str]:
     """Return a function that explains what happened to a unit."""
-    return lambda unit: f"{unit}:\n{host.run(f'journalctl --no-pager -n 40 -u {unit}').stdout}"
+    return lambda unit: f"{unit}:\n{host.run(f'journalctl --no-pager -n 15 -u {unit}').stdout}"

@@ -15,13 +15,12 @@ PYTHON = "/opt/mlflow/current/bin/python -I"
 # Connects as MLflow does, with changes; prints the error's code or what the statement returned. Keeps nothing.
 TRY = """
 import json, re, sys
-from urllib.parse import urlsplit
 import psycopg
 changes, statement = json.loads(sys.argv[1]), sys.argv[2]
 database = changes.pop("database", None)
 uri = re.search(r'_MLFLOW_SERVER_FILE_STORE="postgresql\\+psycopg(.*)"', open("/etc/mlflow/mlflow.env").read())[1]
 if database:
-    uri = uri.replace(urlsplit("x" + uri).path, "/" + database)
+    uri = re.sub(r"(@[^/]*/)[^?]*", r"\\g<1>" + database, uri)
 try:
     with psycopg.connect("postgresql" + uri, connect_timeout=10, **changes) as connection:
         result = connection.execute(statement)

@@ -63,7 +63,9 @@ def test_every_reachable_port_speaks_tls(host: Any, variables: dict[str, Any]) -
     assert ports, "nothing listens, so nothing was proven"
     for port in sorted(ports - {"80"}):
         expected = domain if port == "443" else name
-        client = f"timeout 20 openssl s_client -brief -connect {name}:{port} -servername {expected} {STARTTLS.get(port, '')}"
+        client = (
+            f"timeout 20 openssl s_client -brief -connect {name}:{port} -servername {expected} {STARTTLS.get(port, '')}"
+        )
         # A server that wants a client's certificate breaks off after the handshake.
         shaken = host.run(f"{client} -CAfile {CA} -verify_return_error -verify_hostname {expected} </dev/null")
         assert "Verification: OK" in shaken.stderr + shaken.stdout, f"port {port}: {shaken.stderr}"

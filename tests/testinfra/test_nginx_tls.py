@@ -33,12 +33,18 @@ finally:
 
 @pytest.fixture(name="domain")
 def public_name(host: Any) -> str:
-    return str(re.search(r"DNS:([^,\s]+)", host.check_output(f"openssl x509 -noout -ext subjectAltName -in {TLS}/public.crt"))[1])
+    return str(
+        re.search(r"DNS:([^,\s]+)", host.check_output(f"openssl x509 -noout -ext subjectAltName -in {TLS}/public.crt"))[
+            1
+        ]
+    )
 
 
 @pytest.fixture(name="socket")
 def mlflow_socket(host: Any) -> str:
-    found = re.search(r"upstream mlflow_rest \{[^}]*server unix:(\S+) ", host.file("/etc/nginx/nginx.conf").content_string)
+    found = re.search(
+        r"upstream mlflow_rest \{[^}]*server unix:(\S+) ", host.file("/etc/nginx/nginx.conf").content_string
+    )
     return found[1] if found else pytest.skip("MLflow is on another host")
 
 
@@ -52,7 +58,14 @@ def headers(text: str) -> dict[str, str]:
 
 def test_service_runs_unprivileged_and_sandboxed(host: Any) -> None:
     assert host.check_output("ps -o user= -C nginx | sort -u") == "www-data"
-    assert float(re.search(r"level for \S+: ([\d.]+)", host.check_output("systemd-analyze security --no-pager nginx.service"))[1]) <= 2.0
+    assert (
+        float(
+            re.search(
+                r"level for \S+: ([\d.]+)", host.check_output("systemd-analyze security --no-pager nginx.service")
+            )[1]
+        )
+        <= 2.0
+    )
     assert host.file("/run/nginx/public.key").mode == 0o400
 
 
@@ -62,7 +75,9 @@ def test_health_and_headers(host: Any, domain: str) -> None:
     assert (got["x-content-type-options"], got["server"], len(got["x-request-id"])) == ("nosniff", "nginx", 32)
 
 
-@pytest.mark.parametrize(("options", "accepted"), [("--tls-max 1.1", False), ("--tlsv1.2 --tls-max 1.2", True), ("--tlsv1.3", True)])
+@pytest.mark.parametrize(
+    ("options", "accepted"), [("--tls-max 1.1", False), ("--tlsv1.2 --tls-max 1.2", True), ("--tlsv1.3", True)]
+)
 def test_protocols(host: Any, domain: str, options: str, accepted: bool) -> None:
     assert (host.run(curl(domain, options=options)).rc == 0) is accepted
 
@@ -70,7 +85,9 @@ def test_protocols(host: Any, domain: str, options: str, accepted: bool) -> None
 def test_unknown_authority_and_name_are_refused(host: Any, domain: str) -> None:
     assert host.run(curl(domain).replace(f"--cacert {TLS}/ca.crt", "")).rc == 60
     assert host.run(curl("other.example.org")).rc == 35
-    assert host.check_output(curl(domain, options="-o /dev/null -w '%{http_code}' -H 'Host: other.example.org'")) == "421"
+    assert (
+        host.check_output(curl(domain, options="-o /dev/null -w '%{http_code}' -H 'Host: other.example.org'")) == "421"
+    )
 
 
 def test_plain_http_is_redirected_or_refused(host: Any, domain: str) -> None:
@@ -91,7 +108,9 @@ def test_too_large_a_request_has_mlflows_error_shape(host: Any, domain: str) -> 
 
 
 def test_every_request_is_a_line_of_json(host: Any, domain: str) -> None:
-    request = headers(host.check_output(curl(domain, '/health?code=secret&q=a%22b', "-D - -A 'a\"b\\c'")))["x-request-id"]
+    request = headers(host.check_output(curl(domain, "/health?code=secret&q=a%22b", "-D - -A 'a\"b\\c'")))[
+        "x-request-id"
+    ]
     line = json.loads(host.check_output(f"grep {request} {LOG}"))
     assert (line["status"], line["uri"], line["user_agent"]) == (200, "/health", 'a"b\\c')
 
@@ -102,12 +121,20 @@ def test_status_is_for_this_host_alone(host: Any) -> None:
 
 
 def test_upstream_hears_nothing_that_the_client_claims(host: Any, domain: str, socket: str) -> None:
-    claims = "-H 'X-Forwarded-For: 6.6.6.6' -H 'X-Forwarded-Prefix: /f' -H 'X-Forwarded-Host: evil:1' -H 'Forwarded: for=6.6.6.6'"
+    claims = "-H 'X-Forwarded-For: 6.6.6.6' -H 'X-Forwarded-Prefix: /f' -H 'X-Forwarded-Host: evil:1'"
+    claims += " -H 'Forwarded: for=6.6.6.6'"
     claims += " -H 'X-Remote-User: admin' -H 'X-Mlops-User: admin' -H 'X_Mlops_User: admin' -H 'X-Request-Id: mine'"
     got = headers(host.check_output(f"python3 -c %s {socket} " + curl(domain, "/api/2.0/x", claims), ECHO))
     assert (got["host"], got["x-forwarded-for"], got["x-forwarded-proto"]) == (domain, "127.0.0.1", "https")
     assert got["x-request-id"] != "mine"
-    assert not {"x-forwarded-prefix", "x-forwarded-host", "forwarded", "x-remote-user", "x-mlops-user", "x_mlops_user"} & set(got)
+    assert not {
+        "x-forwarded-prefix",
+        "x-forwarded-host",
+        "forwarded",
+        "x-remote-user",
+        "x-mlops-user",
+        "x_mlops_user",
+    } & set(got)
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/api/2.0/x", "application/json"), ("/", "text/html")])

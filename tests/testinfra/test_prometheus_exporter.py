@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, mlops.tracking maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the exporters answer to clients on their host. That the right password is accepted is the role's own last task."""
+"""What the exporters answer to clients on their host; that the right password is accepted is the role's last task."""
 
 from __future__ import annotations
 
@@ -22,12 +22,17 @@ def installed_exporter(host: Any, request: pytest.FixtureRequest) -> str:
 
 
 def url(host: Any, exporter: str, scheme: str = "https") -> str:
-    name = re.search(r"DNS:([^,\s]+)", host.check_output("openssl x509 -noout -ext subjectAltName -in /etc/mlops-tracking/tls/exporter.crt"))
+    name = re.search(
+        r"DNS:([^,\s]+)",
+        host.check_output("openssl x509 -noout -ext subjectAltName -in /etc/mlops-tracking/tls/exporter.crt"),
+    )
     return f"--resolve {name[1]}:{PORTS[exporter]}:127.0.0.1 {scheme}://{name[1]}:{PORTS[exporter]}/metrics"
 
 
 def status(host: Any, target: str, options: str = "") -> str:
-    return str(host.run(f"curl -sS --max-time 10 --cacert {CA} -o /dev/null -w '%{{http_code}}' {options} {target}").stdout)
+    return str(
+        host.run(f"curl -sS --max-time 10 --cacert {CA} -o /dev/null -w '%{{http_code}}' {options} {target}").stdout
+    )
 
 
 def test_service_is_enabled_and_sandboxed(host: Any, exporter: str) -> None:

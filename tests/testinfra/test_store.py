@@ -20,7 +20,8 @@ for name, value in re.findall(r'(AWS_\\w+|MLFLOW_S3_ENDPOINT_URL)="(.*)"', open(
     os.environ[name] = value
 anonymous, method, arguments, wanted = json.loads(sys.argv[1])
 settings = {"s3": {"addressing_style": "path"}, **({"signature_version": botocore.UNSIGNED} if anonymous else {})}
-client = boto3.client("s3", endpoint_url=os.environ.get("MLFLOW_S3_ENDPOINT_URL"), config=botocore.config.Config(**settings))
+config = botocore.config.Config(**settings)
+client = boto3.client("s3", endpoint_url=os.environ.get("MLFLOW_S3_ENDPOINT_URL"), config=config)
 try:
     print(getattr(client, method)(**arguments).get(wanted))
 except botocore.exceptions.ClientError as error:
@@ -82,7 +83,12 @@ def test_other_buckets_are_closed(call: Any, bucket: str, method: str, arguments
 
 @pytest.mark.parametrize(
     ("method", "arguments"),
-    [("list_objects_v2", {}), ("get_object", {"Key": KEY}), ("put_object", {"Key": KEY, "Body": "x"}), ("delete_object", {"Key": KEY})],
+    [
+        ("list_objects_v2", {}),
+        ("get_object", {"Key": KEY}),
+        ("put_object", {"Key": KEY, "Body": "x"}),
+        ("delete_object", {"Key": KEY}),
+    ],
 )
 def test_nobody_without_a_name(call: Any, method: str, arguments: dict[str, Any]) -> None:
     assert call(method, anonymous=True, **arguments) == REFUSED

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import sys
 import typing as t
 from pathlib import Path
 from unittest.mock import Mock
@@ -15,12 +14,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from ansible_collections.mlops.tracking.plugins.action import preflight
-
-ROOT = Path(__file__).resolve().parents[4]
-sys.path.insert(0, str(ROOT / "tests" / "bad_inputs"))
-
-from material import (  # pylint: disable=wrong-import-position
+from material import (
     Case,
     fill,
     good_contract,
@@ -29,6 +23,9 @@ from material import (  # pylint: disable=wrong-import-position
     make_files,
 )
 
+from ansible_collections.mlops.tracking.plugins.action import preflight
+
+ROOT = Path(__file__).resolve().parents[4]
 TIERS = ("postgres", "minio", "mlflow", "nginx_tls")
 CASES = load_cases()
 PROBE = {

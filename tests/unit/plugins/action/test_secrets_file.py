@@ -19,6 +19,7 @@ import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultHelper, VaultLib, VaultSecret
+
 from ansible_collections.mlops.tracking.plugins.action import secrets_file
 
 ENTRIES = [{"name": "platform_a"}, {"name": "platform_k", "kind": "base64"}]

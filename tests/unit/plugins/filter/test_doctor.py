@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.mlops.tracking.plugins.filter import doctor_rows, doctor_state_rows, doctor_table
 
 FILTERS: dict[str, Callable[..., Any]] = {
@@ -35,7 +36,7 @@ WRONG: list[tuple[str, tuple[Any, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize("name, arguments", WRONG)
+@pytest.mark.parametrize(("name", "arguments"), WRONG)
 def test_wrong_input(name: str, arguments: tuple[Any, ...]) -> None:
     with pytest.raises(AnsibleFilterError, match=f"{name} needs"):
         FILTERS[name](*arguments)

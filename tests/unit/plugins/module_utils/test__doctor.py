@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from ansible_collections.mlops.tracking.plugins.module_utils._doctor import failures, rows, state_rows, table
 
 PROBE = {"check": "MinIO answers", "ok": True, "detail": "HTTP 200", "hint": "journalctl -u minio"}
@@ -14,7 +15,11 @@ STEP = {"name": "log metrics", "ok": True, "milliseconds": 4, "detail": "20 poin
 
 TEST_ROWS: list[tuple[str, dict[str, Any], list[tuple[str, bool | None, str]]]] = [
     ("one probe", PROBE, [("MinIO answers", True, "HTTP 200")]),
-    ("a loop", {"results": [PROBE, {**PROBE, "ok": False}]}, [("MinIO answers", True, "HTTP 200"), ("MinIO answers", False, "HTTP 200")]),
+    (
+        "a loop",
+        {"results": [PROBE, {**PROBE, "ok": False}]},
+        [("MinIO answers", True, "HTTP 200"), ("MinIO answers", False, "HTTP 200")],
+    ),
     ("an empty loop", {"results": [], "skipped": True}, []),
     ("skipped", {"skipped": True, "changed": False}, []),
     ("a planned probe", {**PROBE, "ok": None}, [("MinIO answers", None, "HTTP 200")]),
@@ -24,7 +29,7 @@ TEST_ROWS: list[tuple[str, dict[str, Any], list[tuple[str, bool | None, str]]]] 
 ]
 
 
-@pytest.mark.parametrize("name, result, expected", TEST_ROWS, ids=[case[0] for case in TEST_ROWS])
+@pytest.mark.parametrize(("name", "result", "expected"), TEST_ROWS, ids=[case[0] for case in TEST_ROWS])
 def test_rows(name: str, result: dict[str, Any], expected: list[tuple[str, bool | None, str]]) -> None:
     found = rows([result], "app1")
     assert [(row["check"], row["ok"], row["detail"]) for row in found] == expected
@@ -45,7 +50,7 @@ TEST_STATES: list[tuple[Any, str, bool, str]] = [
 ]
 
 
-@pytest.mark.parametrize("seen, wanted, ok, detail", TEST_STATES)
+@pytest.mark.parametrize(("seen", "wanted", "ok", "detail"), TEST_STATES)
 def test_state_rows(seen: Any, wanted: str, ok: bool, detail: str) -> None:
     row = {"check": "unit x", "host": "app1", "ok": ok, "detail": detail, "hint": "status x"}
     assert state_rows({"x": seen}, {"x": wanted}, "app1", "unit", "status {name}") == [row]
@@ -55,7 +60,7 @@ def test_what_is_not_there_fails() -> None:
     assert [row["ok"] for row in state_rows({}, {"nginx.service": "running"}, "app1", "unit")] == [False]
 
 
-@pytest.mark.parametrize("wanted, detail", [("running", "would expect running"), ("", "would tell it")])
+@pytest.mark.parametrize(("wanted", "detail"), [("running", "would expect running"), ("", "would tell it")])
 def test_planned_states(wanted: str, detail: str) -> None:
     (row,) = state_rows({}, {"x": wanted}, "app1", "unit", planned=True)
     assert (row["ok"], row["detail"]) == (None, detail)

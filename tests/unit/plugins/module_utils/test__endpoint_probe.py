@@ -15,6 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.mlops.tracking.plugins.module_utils._endpoint_probe import (
     ANSWERED,
     REFUSED,
@@ -28,11 +34,6 @@ from ansible_collections.mlops.tracking.plugins.module_utils._endpoint_probe imp
     postgres_startup,
     probe,
 )
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given
-from hypothesis import strategies as st
 
 OK = Outcome(ANSWERED, "HTTP 200", status=200, tls_version="TLSv1.3", days_left=90)
 REDIRECT = Outcome(ANSWERED, "HTTP 301", status=301, location="https://mlflow.example.com/")
@@ -54,7 +55,9 @@ TEST_JUDGE: list[tuple[str, Outcome, str, list[int], bool]] = [
 ]
 
 
-@pytest.mark.parametrize("name, outcome, expect, status, ok", TEST_JUDGE, ids=[case[0] for case in TEST_JUDGE])
+@pytest.mark.parametrize(
+    ("name", "outcome", "expect", "status", "ok"), TEST_JUDGE, ids=[case[0] for case in TEST_JUDGE]
+)
 def test_judge(name: str, outcome: Outcome, expect: str, status: list[int], ok: bool) -> None:
     assert judge(outcome, expect, status, minimum_days=14)[0] is ok
 
@@ -106,9 +109,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("tls") / "both.pem"
     file.write_bytes(
         made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return file
 
@@ -240,7 +241,7 @@ def test_postgres_refuses_plain_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "value, text",
+    ("value", "text"),
     [
         (Endpoint(host="a", port=1, path="/x"), "https://a:1/x"),
         (Endpoint(host="a", port=1, protocol="postgres", tls=False), "postgresql://a:1 without TLS"),

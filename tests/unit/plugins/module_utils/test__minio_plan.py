@@ -10,6 +10,9 @@ import random
 import typing as t
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.mlops.tracking.plugins.module_utils._minio_plan import (
     NEW_BUCKET,
     SECRET_AS_GIVEN,
@@ -24,8 +27,6 @@ from ansible_collections.mlops.tracking.plugins.module_utils._minio_plan import 
     wanted_encryption,
     wanted_lifecycle,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 LIFECYCLES: list[tuple[dict[str, t.Any] | None, list[dict[str, t.Any]] | None]] = [
     (None, None),

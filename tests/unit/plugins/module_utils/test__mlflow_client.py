@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+
 from ansible_collections.mlops.tracking.plugins.module_utils import _mlflow_client
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import MlflowApiError, MlflowClient
 
@@ -143,7 +144,7 @@ def test_no_answer(server: Server) -> None:
     address = url(server)
     server.shutdown()
     server.server_close()
-    with pytest.raises(MlflowApiError, match="NO_ANSWER: .* did not answer") as caught:
+    with pytest.raises(MlflowApiError, match=r"NO_ANSWER: .* did not answer") as caught:
         MlflowClient(address, token="very-secret").request("GET", "/x")
     assert caught.value.status == 0
     assert "very-secret" not in str(caught.value)

@@ -13,10 +13,11 @@ import typing as t
 from urllib.parse import quote
 
 import pytest
-from ansible_collections.mlops.tracking.plugins.module_utils import _mlflow_schema
-from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_schema import Schema, SchemaError, scrub
 from hypothesis import given
 from hypothesis import strategies as st
+
+from ansible_collections.mlops.tracking.plugins.module_utils import _mlflow_schema
+from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_schema import Schema, SchemaError, scrub
 
 NEW = Schema("tracking", None, "head", "3.17.2")
 OLD = Schema("tracking", "old", "head", "3.17.2")
@@ -34,7 +35,7 @@ def test_up_to_date(schema: Schema, up_to_date: bool) -> None:
 def test_only_a_foreign_revision_is_refused() -> None:
     for schema in (NEW, OLD, HEAD):
         schema.check_known()
-    with pytest.raises(SchemaError, match="revision future, which the installed MLflow 3.17.2 .* a newer MLflow"):
+    with pytest.raises(SchemaError, match=r"revision future, which the installed MLflow 3.17.2 .* a newer MLflow"):
         FOREIGN.check_known()
 
 
@@ -100,5 +101,5 @@ def test_wait_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_mlflow_schema, "LOCK_POLL_SECONDS", 0.001)
     tries = iter([False, False, True])
     _mlflow_schema._wait(lambda: next(tries), 5.0)
-    with pytest.raises(SchemaError, match="holds its lock after 0.01 seconds.*lock_timeout_seconds"):
+    with pytest.raises(SchemaError, match=r"holds its lock after 0.01 seconds.*lock_timeout_seconds"):
         _mlflow_schema._wait(lambda: False, 0.01)

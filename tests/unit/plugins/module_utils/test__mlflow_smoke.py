@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import MlflowApiError
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_smoke import (
     API,
@@ -108,7 +109,7 @@ TEST_FAILURES: list[tuple[tuple[str, str], str, tuple[str, ...]]] = [
 ]
 
 
-@pytest.mark.parametrize("call, failed, cleaned", TEST_FAILURES)
+@pytest.mark.parametrize(("call", "failed", "cleaned"), TEST_FAILURES)
 def test_a_failure_ends_the_work_and_not_the_removal(
     call: tuple[str, str], failed: str, cleaned: tuple[str, ...]
 ) -> None:
@@ -162,7 +163,7 @@ TEST_PATHS: list[tuple[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("uri, expected", TEST_PATHS)
+@pytest.mark.parametrize(("uri", "expected"), TEST_PATHS)
 def test_artifact_path(uri: str, expected: str) -> None:
     assert artifact_path(uri) == expected
 

@@ -10,6 +10,9 @@ import re
 from typing import Any
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.mlops.tracking.plugins.module_utils._policy import (
     DENIED_BUCKET_ACTIONS,
     DENIED_OBJECT_ACTIONS,
@@ -17,8 +20,6 @@ from ansible_collections.mlops.tracking.plugins.module_utils._policy import (
     bucket_policy,
     iam_policy,
 )
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
 Policy = dict[str, Any]
 
@@ -120,7 +121,7 @@ def test_own_objects_are_matched(bucket: str, prefix: str | None, access: str, k
 @PROPERTY
 @given(st.lists(st.tuples(BUCKET, st.none() | FOLDER, ACCESS), min_size=1, max_size=4), FOLDER, st.randoms())
 def test_what_protects_versions_is_never_allowed(grants: list[Any], key: str, random: Any) -> None:
-    descriptions = [dict(zip(("bucket", "prefix", "access"), grant)) for grant in grants]
+    descriptions = [dict(zip(("bucket", "prefix", "access"), grant, strict=True)) for grant in grants]
     policy = iam_policy(descriptions)
     allow_all = {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::*"]}
     widened = {"Statement": [*policy["Statement"], allow_all]}
@@ -163,7 +164,11 @@ def test_iam_policy_for_mlflow() -> None:
                 ],
                 "Resource": objects,
             },
-            {"Effect": "Deny", "Action": ["s3:BypassGovernanceRetention", "s3:DeleteObjectVersion"], "Resource": objects},
+            {
+                "Effect": "Deny",
+                "Action": ["s3:BypassGovernanceRetention", "s3:DeleteObjectVersion"],
+                "Resource": objects,
+            },
         ],
     }
 
@@ -191,7 +196,9 @@ def test_bucket_policy_with_principals() -> None:
     assert policy["Statement"][0]["Principal"] == {"AWS": ["a", "b"]}
 
 
-@pytest.mark.parametrize(("prefix", "resource"), [("team", "data/team/*"), ("team/a/", "data/team/a/*"), ("", "data/*")])
+@pytest.mark.parametrize(
+    ("prefix", "resource"), [("team", "data/team/*"), ("team/a/", "data/team/a/*"), ("", "data/*")]
+)
 def test_a_prefix_is_a_folder(prefix: str, resource: str) -> None:
     policy = bucket_policy({"bucket": "data", "prefix": prefix, "access": "read"})
     assert policy["Statement"][-1]["Resource"] == [f"arn:aws:s3:::{resource}"]

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.mlops.tracking.plugins.module_utils import _preflight as rules
 from ansible_collections.mlops.tracking.plugins.module_utils import _preflight_contract as contracts
 from ansible_collections.mlops.tracking.plugins.module_utils import _preflight_groups as topology
 from ansible_collections.mlops.tracking.plugins.module_utils import _preflight_hosts as machines
 from ansible_collections.mlops.tracking.plugins.module_utils import _preflight_secrets as secrets
 from ansible_collections.mlops.tracking.plugins.module_utils._spec import Problem
-from hypothesis import given
-from hypothesis import strategies as st
 
 PROBE: dict[str, t.Any] = {
     "distribution": "debian",

@@ -12,6 +12,9 @@ import typing as t
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ansible_collections.mlops.tracking.plugins.module_utils._secrets import (
     PASSWORD_ALPHABET,
     Entry,
@@ -20,8 +23,6 @@ from ansible_collections.mlops.tracking.plugins.module_utils._secrets import (
     plan,
     write_values,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 NAMES = st.from_regex(r"platform_[a-z0-9_]{1,12}", fullmatch=True)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=60)

@@ -7,6 +7,9 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ansible_collections.mlops.tracking.plugins.module_utils._spec import (
     check,
     is_secret,
@@ -15,8 +18,6 @@ from ansible_collections.mlops.tracking.plugins.module_utils._spec import (
     show,
     unknown_variables,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 INT = {"type": "int"}
 BUCKETS = {

@@ -8,6 +8,12 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.engine import make_url
+
 from ansible_collections.mlops.tracking.plugins.module_utils._uri import (
     LIBPQ_SEVERAL_HOSTS,
     UriError,
@@ -15,11 +21,6 @@ from ansible_collections.mlops.tracking.plugins.module_utils._uri import (
     postgres_uri,
     sqlalchemy_uri,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.engine import make_url
 
 Description = dict[str, Any]
 
@@ -122,9 +123,7 @@ def test_the_order_of_options_does_not_matter(description: Description, random: 
 
 
 CLUSTER = {"hosts": ["a", "b:5433"], "user": "u", "password": "p", "database": "db"}
-PATIENT = (
-    "connect_timeout=10&keepalives_count=3&keepalives_idle=30&keepalives_interval=10&tcp_user_timeout=30000"
-)
+PATIENT = "connect_timeout=10&keepalives_count=3&keepalives_idle=30&keepalives_interval=10&tcp_user_timeout=30000"
 JDBC_IMPATIENT = "connectTimeout=2&hostRecheckSeconds=2&loginTimeout=8&socketTimeout=60"
 KEEPALIVE = "keepalives_count=3&keepalives_idle=5&keepalives_interval=2&target_session_attrs=read-write"
 
@@ -284,14 +283,16 @@ TEST_ERRORS: list[tuple[Callable[[Any], str], Any, str]] = [
     (jdbc_uri, describe(hosts=["/run/pg"]), r"^hosts: pgjdbc does not speak over a Unix socket"),
     (jdbc_uri, describe(options={"tcp_user_timeout": 1}), r"^options.tcp_user_timeout: pgjdbc has no such"),
     (jdbc_uri, describe(options={"target_session_attrs": "x"}), r"^options.target_session_attrs: 'x' is not known"),
-    (jdbc_uri, describe(options={"connect_timeout": 1, "connectTimeout": 2}), r"^options.connectTimeout: is given twice"),
+    (
+        jdbc_uri,
+        describe(options={"connect_timeout": 1, "connectTimeout": 2}),
+        r"^options.connectTimeout: is given twice",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("build", "description", "message"), TEST_ERRORS)
-def test_error_names_the_key_and_not_the_password(
-    build: Callable[[Any], str], description: Any, message: str
-) -> None:
+def test_error_names_the_key_and_not_the_password(build: Callable[[Any], str], description: Any, message: str) -> None:
     with pytest.raises(UriError, match=message) as caught:
         build(description)
     assert "s3cret" not in str(caught.value)

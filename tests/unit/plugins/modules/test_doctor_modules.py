@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
 from ansible_collections.mlops.tracking.plugins.module_utils._endpoint_probe import ANSWERED, Endpoint, Outcome
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_smoke import Step
 from ansible_collections.mlops.tracking.plugins.modules import endpoint_probe, mlflow_smoke_test
@@ -93,7 +94,7 @@ FAILING: list[tuple[str, dict[str, Any], Outcome | Exception]] = [
 ]
 
 
-@pytest.mark.parametrize("name, options, outcome", FAILING, ids=[case[0] for case in FAILING])
+@pytest.mark.parametrize(("name", "options", "outcome"), FAILING, ids=[case[0] for case in FAILING])
 def test_probe_fails(
     run_module: RunModule,
     monkeypatch: pytest.MonkeyPatch,
@@ -123,7 +124,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize("options, message", REFUSED)
+@pytest.mark.parametrize(("options", "message"), REFUSED)
 def test_probe_refuses(run_module: RunModule, options: dict[str, Any], message: str) -> None:
     given = {name: value for name, value in {**PROBE, **options}.items() if value is not None}
     assert message in run_module(endpoint_probe.main, given)["msg"]

@@ -11,6 +11,7 @@ import typing as t
 from collections.abc import Callable
 
 import pytest
+
 from ansible_collections.mlops.tracking.plugins.module_utils import _minio_client
 from ansible_collections.mlops.tracking.plugins.module_utils._minio_client import MinioClientError
 from ansible_collections.mlops.tracking.plugins.module_utils._minio_plan import NEW_BUCKET, Bucket, User

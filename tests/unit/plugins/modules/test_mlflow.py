@@ -12,6 +12,7 @@ import typing as t
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import MlflowApiError, MlflowResponse
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_schema import URI_VARIABLE
 from ansible_collections.mlops.tracking.plugins.modules import mlflow_info, mlflow_schema

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.mlops.tracking.plugins.modules import preflight_probe as probe
 
 TABLE = """\

@@ -1,0 +1,264 @@
+# Copyright: (c) 2026, mlops.tracking maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Requests per second and files, through the platform's edge and beside it plain `mlflow server`, on one lab host."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from shared import DOMAIN, inside
+
+CA = "/etc/mlops-tracking/tls/ca.crt"
+PLAIN_PORT = 5999
+PLAIN = f"http://127.0.0.1:{PLAIN_PORT}"
+CLIENTS = (1, 16, 64)
+WRITTEN_RUNS = 64
+# As the columns of MLflow's tables are named; every run has 5 parameters, 5 metrics and 4 tags.
+SEED = """
+CREATE TEMP TABLE seeded AS SELECT md5('{name}-' || n) AS run_uuid, n FROM generate_series(1, {runs}) n;
+INSERT INTO experiments (name, artifact_location, lifecycle_stage, creation_time, last_update_time, workspace)
+  VALUES ('{name}', 'mlflow-artifacts:/{name}', 'active', 1700000000000, 1700000000000, 'default');
+INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status, start_time, end_time,
+                  source_version, lifecycle_stage, artifact_uri, experiment_id)
+  SELECT run_uuid, 'run-' || n, 'LOCAL', 'train.py', '', 'user' || n % 50, 'FINISHED', 1700000000000 + n * 1000::bigint,
+         1700000060000 + n * 1000::bigint, '', 'active', 'mlflow-artifacts:/{name}/' || run_uuid || '/artifacts',
+         experiment_id
+  FROM seeded, experiments WHERE experiments.name = '{name}';
+INSERT INTO params (key, value, run_uuid)
+  SELECT 'param' || k, n * k % 100, run_uuid FROM seeded, generate_series(1, 5) k;
+INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan)
+  SELECT 'metric' || k, random(), 1700000000000, run_uuid, 0, false FROM seeded, generate_series(1, 5) k;
+INSERT INTO latest_metrics (key, value, timestamp, run_uuid, step, is_nan)
+  SELECT key, value, timestamp, run_uuid, step, is_nan FROM metrics JOIN seeded USING (run_uuid);
+INSERT INTO tags (key, value, run_uuid)
+  SELECT key, value, run_uuid FROM seeded, LATERAL (VALUES
+    ('mlflow.runName', 'run-' || n), ('mlflow.user', 'user' || n % 50),
+    ('mlflow.source.name', 'train.py'), ('team', 'team' || n % 10)) AS tag (key, value);
+ANALYZE;
+"""
+# What creates the index pack again as it was; read before it is dropped.
+PACK = """
+SELECT pg_get_indexdef(indexrelid) || ';' FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+  WHERE relname LIKE 'ops\\_%';
+SELECT pg_get_statisticsobjdef(oid) || '; ALTER STATISTICS ' || stxname || ' SET STATISTICS ' || stxstattarget || ';'
+  FROM pg_statistic_ext WHERE stxname LIKE 'ops\\_%';
+"""
+DROP_PACK = """
+SELECT format('DROP INDEX %I;', relname) FROM pg_class WHERE relkind = 'i' AND relname LIKE 'ops\\_%';
+SELECT format('DROP STATISTICS %I;', stxname) FROM pg_statistic_ext WHERE stxname LIKE 'ops\\_%';
+"""
+LUA = """
+local authorization, method, path, kind = %(authorization)s, %(method)s, %(path)s, %(kind)s
+local runs = {%(runs)s}
+local threads, n = 0, 0
+function setup(thread) threads = threads + 1; thread:set("id", threads) end
+function init()
+  math.randomseed(os.time() + id)
+  wrk.headers["Content-Type"] = "application/json"
+  if authorization ~= "" then wrk.headers["Authorization"] = authorization end
+end
+local function metric(key)
+  return string.format('{"key":"%%s","value":%%.6f,"timestamp":%%d,"step":%%d}', key, math.random(), os.time() * 1000,
+    id * 10000000 + n)
+end
+function request()
+  n = n + 1
+  local body = %(body)s
+  if kind == "log-metric" then
+    body = '{"run_id":"' .. runs[math.random(#runs)] .. '",' .. metric("loss"):sub(2)
+  elseif kind == "log-batch" then
+    local metrics = {}
+    for i = 1, 100 do metrics[i] = metric("m" .. i) end
+    body = '{"run_id":"' .. runs[math.random(#runs)] .. '","metrics":[' .. table.concat(metrics, ",") .. ']}'
+  end
+  return wrk.format(method, path, nil, body)
+end
+function done(summary, latency, requests)
+  local e = summary.errors
+  print(string.format('{"rps":%%.1f,"p50":%%.1f,"p95":%%.1f,"errors":%%d}', summary.requests / summary.duration * 1e6,
+    latency:percentile(50) / 1e3, latency:percentile(95) / 1e3, e.connect + e.read + e.write + e.timeout + e.status))
+end
+"""
+
+
+@dataclass
+class Bench:
+    """One lab host that carries every tier, and how it is asked."""
+
+    container: str
+    password: str
+    seconds: int = 10
+
+    @property
+    def authorization(self) -> str:
+        """Return the header of the platform's administrator."""
+        return "Basic " + base64.b64encode(f"admin:{self.password}".encode()).decode()
+
+    def sql(self, statements: str) -> list[str]:
+        """Run SQL as the superuser and return the lines of the answer."""
+        return inside(
+            self.container, "psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "mlflow", data=statements, user="postgres"
+        ).splitlines()
+
+    def seed(self, name: str, runs: int) -> str:
+        """Make an experiment with so many runs, once; returns its id."""
+        query = f"SELECT experiment_id FROM experiments WHERE name = '{name}'"
+        if not self.sql(query):
+            self.sql(SEED.format(name=name, runs=runs))
+        return self.sql(query)[0]
+
+    def load(
+        self,
+        base: str,
+        kind: str,
+        clients: int,
+        method: str = "POST",
+        path: str = "",
+        body: dict[str, Any] | None = None,
+    ) -> dict[str, float]:
+        """Ask for some seconds with so many clients; returns requests per second and percentiles in milliseconds."""
+        values = {
+            "authorization": json.dumps(self.authorization if base != PLAIN else ""),
+            "method": json.dumps(method), "path": json.dumps(path), "kind": json.dumps(kind),
+            "runs": ",".join(json.dumps(run) for run in self.written),
+            "body": f"[==[{json.dumps(body)}]==]" if body else "nil",
+        }  # fmt: skip
+        inside(self.container, "sh", "-c", "umask 077; cat > /run/bench.lua", data=LUA % values)
+        options = [
+            "-t",
+            str(min(2, clients)),
+            "-c",
+            str(clients),
+            "-d",
+            f"{self.seconds}s",
+            "--timeout",
+            "60s",
+            "-s",
+            "/run/bench.lua",
+        ]
+        answer: dict[str, float] = json.loads(inside(self.container, "wrk", *options, base).splitlines()[-1])
+        return answer
+
+    @property
+    def written(self) -> list[str]:
+        """Return the runs that take new metrics."""
+        experiment = self.seed("bench-write", WRITTEN_RUNS)
+        return self.sql(f"SELECT run_uuid FROM runs WHERE experiment_id = {experiment}")
+
+    @contextmanager
+    def plain(self) -> Iterator[None]:
+        """Run `mlflow server` with its defaults on the same database and bucket."""
+        script = (
+            "umask 077; grep -E '^(AWS_|MLFLOW_S3_|MLFLOW_BOTO_)' /etc/mlflow/mlflow.env > /run/bench.env;"
+            " sed -n 's/^_MLFLOW_SERVER_FILE_STORE=/MLFLOW_BACKEND_STORE_URI=/p' /etc/mlflow/mlflow.env"
+            " >> /run/bench.env;"
+            " systemd-run --quiet --unit=bench-plain --uid=mlflow --property=EnvironmentFile=/run/bench.env"
+            " --setenv=HOME=/var/lib/mlflow"
+            " --working-directory=/var/lib/mlflow /opt/mlflow/current/bin/mlflow server --host 127.0.0.1"
+            f" --port {PLAIN_PORT} --artifacts-destination s3://mlflow"
+        )
+        try:
+            inside(self.container, "sh", "-c", script)
+            for _attempt in range(120):
+                if inside(self.container, "curl", "-sS", f"{PLAIN}/health", check=False) == "OK":
+                    break
+                time.sleep(1)
+            else:
+                raise SystemExit("plain mlflow server did not start; see journalctl -u bench-plain")
+            yield
+        finally:
+            inside(self.container, "systemctl", "stop", "bench-plain", check=False)
+            inside(self.container, "rm", "-f", "/run/bench.env", "/run/bench.lua")
+
+    @contextmanager
+    def without_pack(self) -> Iterator[None]:
+        """Take the index pack away meanwhile."""
+        pack = self.sql(PACK)
+        self.sql("\n".join(self.sql(DROP_PACK)) + "\nANALYZE;")
+        try:
+            yield
+        finally:
+            self.sql("SET ROLE mlflow_owner;\n" + "\n".join(pack) + "\nANALYZE;")
+
+    def file(self, base: str, megabytes: int) -> dict[str, float]:
+        """Send a file to the artifact store and get it back; returns MiB per second."""
+        experiment = self.seed("bench-write", WRITTEN_RUNS)
+        name = "plain.bin" if base == PLAIN else "edge.bin"
+        url = f"{base}/api/2.0/mlflow-artifacts/artifacts/{experiment}/{self.written[0]}/artifacts/{name}"
+        inside(
+            self.container,
+            "sh",
+            "-c",
+            f"test -s /var/tmp/bench.bin || head -c {megabytes}M /dev/urandom > /var/tmp/bench.bin",
+        )
+        settings = f'header = "Authorization: {self.authorization}"\n' if base != PLAIN else ""
+        speeds = {}
+        for direction, options in {
+            "upload": ["-T", "/var/tmp/bench.bin", "-o", "/dev/null"],
+            "download": ["-o", "/dev/null"],
+        }.items():
+            command = [
+                "curl",
+                "-sSf",
+                "-K",
+                "-",
+                "--cacert",
+                CA,
+                "--max-time",
+                "900",
+                "-w",
+                "%{time_total}",
+                *options,
+                url,
+            ]
+            speeds[direction] = round(megabytes / float(inside(self.container, *command, data=settings)), 1)
+        return speeds
+
+
+def measure_load(bench: Bench, sizes: list[int], say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Ask everything of both servers; returns one row for each call, number of clients and state of the index pack."""
+    inside(
+        bench.container,
+        "sh",
+        "-c",
+        "command -v wrk || { apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk; }",
+    )
+    api = "/api/2.0/mlflow"
+    experiment = bench.seed("bench-write", WRITTEN_RUNS)
+    calls: list[tuple[str, bool, dict[str, Any]]] = [
+        ("get-experiment", True, {"method": "GET", "path": f"{api}/experiments/get?experiment_id={experiment}"}),
+        ("log-metric", True, {"path": f"{api}/runs/log-metric"}),
+        ("log-batch", True, {"path": f"{api}/runs/log-batch"}),
+    ]
+    rows: list[dict[str, Any]] = []
+
+    def ask(kind: str, pack: bool, arguments: dict[str, Any], label: str = "") -> None:
+        for clients in CLIENTS:
+            row: dict[str, Any] = {"call": label or kind, "clients": clients, "index_pack": pack}
+            for name, base in {"platform": f"https://{DOMAIN}", "plain": PLAIN}.items():
+                # Whatever was left of the last measurement is not measured.
+                time.sleep(1)
+                row[name] = bench.load(base, kind, clients, **arguments)
+            rows.append(row)
+            say(json.dumps(row))
+
+    for kind, pack, arguments in calls:
+        ask(kind, pack, arguments)
+    for size in sizes:
+        body = {
+            "experiment_ids": [bench.seed(f"bench-{size}", size)],
+            "max_results": 100,
+            "order_by": ["attributes.start_time DESC"],
+        }
+        search = {"path": f"{api}/runs/search", "body": body}
+        ask("search-runs", True, search, f"search-runs, {size:,} runs")
+        with bench.without_pack():
+            ask("search-runs", False, search, f"search-runs, {size:,} runs")
+    return rows
