@@ -341,7 +341,6 @@ class Lab:
         variables = {
             "ansible_connection": "community.docker.docker",
             "ansible_pipelining": True,
-            "ansible_host": f"{self.name}-{{{{ inventory_hostname }}}}",
             "minio_archive_url": f"file:///var/cache/lab/{archive.name}",
             "minio_archive_checksum": "sha256:" + hashlib.sha256(archive.read_bytes()).hexdigest(),
             "minio_archive_binary": "minio",
@@ -349,8 +348,11 @@ class Lab:
             "platform_extra_ca_certificate_files": sorted(map(str, LOCAL_AUTHORITIES.glob("*.crt"))),
             "platform_secrets_file": str(self.secrets_file),
         }
+        hosts = {host: {"ansible_host": self.container(host)} for host in self.hosts}
         # JSON is YAML, and needs no library here.
-        (self.directory / "lab.yml").write_text(json.dumps({"all": {"vars": variables}}, indent=2) + "\n")
+        (self.directory / "lab.yml").write_text(
+            json.dumps({"all": {"hosts": hosts, "vars": variables}}, indent=2) + "\n"
+        )
 
 
 def hosts_of(inventory: Path) -> list[str]:

@@ -67,6 +67,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> No
     items[:] = [item for item in items if item not in away]
 
 
+@pytest.fixture(name="the_lab")
+def lab_under_test() -> Lab:
+    """Return the lab under test."""
+    return tested_lab()
+
+
 @pytest.fixture(name="groups")
 def groups_of_host(host: Any) -> set[str]:
     """Return the groups that the host is in."""
