@@ -231,6 +231,16 @@ def minio_archive() -> Path:
     return CACHE / "files" / f"minio-{digest(MINIO_MODULE)}.tar.gz"
 
 
+def minio_binary() -> Path:
+    """Return the object store's program, unpacked from the archive, for tests that start it on this machine."""
+    folder = CACHE / f"minio-{digest(MINIO_MODULE)}"
+    if not (folder / "minio").exists():
+        with tarfile.open(minio_archive()) as archive:
+            archive.extract("minio", folder, filter="data")
+        (folder / "minio").chmod(0o755)
+    return folder / "minio"
+
+
 def make_minio() -> str:
     """Build the object store from source and pack it, so that the role's archive method is exercised."""
     archive = minio_archive()

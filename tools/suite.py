@@ -48,6 +48,12 @@ def molecule(scenario: str) -> Step:
     return Step(f"molecule {scenario}", tool("molecule", "test", "-s", scenario), private_hosts=True)
 
 
+def minio_modules() -> tuple[str, ...]:
+    """Return the command that runs the object store's modules against a real server."""
+    tests = python("-m", "pytest", "tests/integration/test_minio_modules.py", "-q")
+    return ("env", f"MINIO_BINARY={lab_module.minio_binary()}", *tests)
+
+
 def fast() -> list[Step]:
     """Return lint and unit tests."""
     return [
@@ -71,8 +77,10 @@ def lanes(command: str) -> list[list[Step]]:
                 *fast(),
                 Step("ansible-test sanity", python("tools/sanity.py")),
                 Step("installed", python("tools/installed.py")),
+                Step("object store modules", minio_modules()),
+                molecule("single"),
             ],
-            [molecule("single"), molecule("prod")],
+            [molecule("prod")],
         ]
     return []
 

@@ -63,7 +63,7 @@ def load_table(figures: dict[str, Any]) -> str:
 
     def cells(side: dict[str, float]) -> tuple[object, object]:
         errors = f" ({side['errors']:.0f} errors)" if side["errors"] else ""
-        return f"{side['rps']:.1f}{errors}", f"{side['p50']:.0f} / {side['p95']:.0f}"
+        return f"{side['rps']:.1f}{errors}", f"{side['p50']:.0f} / {side['p95']:.0f}" if side["rps"] else "no answer"
 
     head = ("call", "index pack", "clients", "platform req/s", "p50 / p95 ms", "plain req/s", "p50 / p95 ms")
     rows = (
@@ -104,7 +104,7 @@ def write_report(path: Path, results: dict[str, dict[str, Any]]) -> None:
             begin, end = f"<!-- BEGIN {part} {scenario} -->", f"<!-- END {part} {scenario} -->"
             block = f"{begin}\n{provenance(parts[part])}\n\n{render(parts[part]['figures'])}\n{end}"
             if begin in text:
-                before, _, rest = text.partition(begin)
+                before, _begin, rest = text.partition(begin)
                 text = before + block + rest.partition(end)[2]
             else:
                 text = f"{text.rstrip()}\n\n## {title}, `inventories/{scenario}`\n\n{block}\n"
