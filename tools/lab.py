@@ -388,6 +388,47 @@ def lab(name: str) -> Lab:
     return Lab(name, source, hosts_of(source), [DOMAIN], release)
 
 
+def hosts_block(the_lab: Lab) -> list[str]:
+    """Return the lines of /etc/hosts that make a lab's hosts and its public name known, empty if it has no hosts."""
+    lines = []
+    for host in the_lab.hosts:
+        template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        result = subprocess.run(
+            ["docker", "inspect", "--format", template, the_lab.container(host)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if result.returncode == 0 and result.stdout.strip():
+            names = the_lab.names if host == the_lab.hosts[-1] else []
+            lines.append(" ".join([result.stdout.strip(), host, the_lab.container(host), *names]))
+    if not lines:
+        return []
+    return [f"# BEGIN mlops.tracking {the_lab.name}", *lines, f"# END mlops.tracking {the_lab.name}"]
+
+
+def write_hosts(the_lab: Lab, path: Path = Path("/etc/hosts")) -> bool:
+    """Make /etc/hosts say what is true of this lab, and return whether it had to change.
+
+    The file is written in place: a test has its own bound over it, and replacing the file would undo that.
+    """
+    before = path.read_text()
+    kept: list[str] = []
+    inside = False
+    for line in before.splitlines():
+        inside = inside or line == f"# BEGIN mlops.tracking {the_lab.name}"
+        if not inside:
+            kept.append(line)
+        inside = inside and line != f"# END mlops.tracking {the_lab.name}"
+    after = "\n".join([*kept, *hosts_block(the_lab)]) + "\n"
+    if after == before:
+        return False
+    with open(path, "r+", encoding="utf-8") as file:
+        file.write(after)
+        file.truncate()
+    return True
+
+
 def tool_environment() -> dict[str, str]:
     """Return the environment in which Ansible and its friends run."""
     return {
@@ -539,7 +580,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("prepare", help="do what a fresh machine needs")
-    for command in ("up", "down", "ready", "facts"):
+    for command in ("up", "down", "ready", "facts", "hosts"):
         commands.add_parser(command).add_argument("lab")
     commands.add_parser("python", help="print the path of the tools' Python")
     options = parser.parse_args()
@@ -556,6 +597,8 @@ def main() -> int:
             the_lab.write()
         elif options.command == "facts":
             print(json.dumps(lab(options.lab).facts()))
+        elif options.command == "hosts":
+            print("changed" if write_hosts(lab(options.lab)) else "unchanged")
         elif options.command == "python":
             print(venv_directory() / "bin" / "python")
     except LabError as error:

@@ -120,3 +120,20 @@ def test_volumes_of_a_release(cache: Path) -> None:
 
 def test_images_of_two_releases_differ() -> None:
     assert lab.image_name(12).rsplit("-", 1)[1] != lab.image_name(13).rsplit("-", 1)[1]
+
+
+def test_hosts_file_is_written_in_place_and_only_its_own_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n# BEGIN mlops.tracking other\n192.0.2.9 x\n# END mlops.tracking other\n")
+    inode = hosts.stat().st_ino
+    before = hosts.read_text()
+    the_lab = lab.lab("demo")
+    block = ["# BEGIN mlops.tracking demo", "192.0.2.1 mlops1", "# END mlops.tracking demo"]
+    monkeypatch.setattr(lab, "hosts_block", lambda the_lab: block)
+    assert lab.write_hosts(the_lab, hosts)
+    assert not lab.write_hosts(the_lab, hosts)
+    assert hosts.read_text() == before + "\n".join(block) + "\n"
+    monkeypatch.setattr(lab, "hosts_block", lambda the_lab: [])
+    assert lab.write_hosts(the_lab, hosts)
+    assert hosts.read_text() == before
+    assert hosts.stat().st_ino == inode
