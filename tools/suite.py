@@ -48,6 +48,11 @@ def molecule(scenario: str) -> Step:
     return Step(f"molecule {scenario}", tool("molecule", "test", "-s", scenario), private_hosts=True)
 
 
+def proof(name: str, *arguments: str) -> Step:
+    """Return the step that runs one of the long proofs."""
+    return Step(f"proof {name}", python(*arguments), private_hosts=True)
+
+
 def minio_modules() -> tuple[str, ...]:
     """Return the command that runs the object store's modules against a real server."""
     tests = python("-m", "pytest", "tests/integration/test_minio_modules.py", "-q")
@@ -82,7 +87,39 @@ def lanes(command: str) -> list[list[Step]]:
             ],
             [molecule("prod")],
         ]
-    return []
+    single = lab_module.lab("prove-single")
+    inventories = f"BAD_INPUTS_INVENTORY={single.source},{single.directory}"
+    prod = ("tests/bench/bench.py", "--lab", "prove-prod", "--parts", "converge", "memory", "--write", "--keep")
+    parts = ("converge", "memory", "load", "artifacts")
+    return [
+        [
+            proof("kills", "tests/prove/kills.py", "--kills", "10"),
+            proof("secrets", "tests/prove/secrets_in_output.py", "--lab", "prove-single", "--fresh", "--check"),
+            proof("benchmark prod", *prod),
+            proof("same time", "tests/prove/same_time.py", "--lab", "prove-prod"),
+            proof("remove prod", "tools/lab.py", "down", "prove-prod"),
+            proof("benchmark", "tests/bench/bench.py", "--lab", "prove-single", "--parts", *parts, "--write", "--keep"),
+            proof("worker kill", "tests/prove/worker_kill.py", "--lab", "prove-single", "--seconds", "120"),
+            Step("bad inputs", ("env", inventories, *python("-m", "pytest", "tests/bad_inputs", "-q")), True),
+            proof("remove single", "tools/lab.py", "down", "prove-single"),
+        ]
+    ]
+
+
+def write_proofs() -> None:
+    """Write the last line of figures of each proof into docs/proofs.md."""
+    path = ROOT / "docs" / "proofs.md"
+    begin, end = "<!-- BEGIN proofs -->", "<!-- END proofs -->"
+    rows = []
+    for log in sorted(LOGS.glob("proof-*.log")):
+        figures = [line for line in log.read_text(errors="replace").splitlines() if line.startswith('{"proof"')]
+        if figures:
+            rows.append(f"- `{figures[-1]}`")
+    if not rows:
+        return
+    text = path.read_text()
+    block = "\n".join([begin, f"Run on {time.strftime('%Y-%m-%d', time.gmtime())}.", "", *rows, end])
+    path.write_text(text.partition(begin)[0] + block + text.partition(end)[2])
 
 
 def with_private_hosts(step: Step) -> tuple[str, ...]:
@@ -167,6 +204,8 @@ def main() -> int:
         thread.join()
     if options.command != "check" and not engine_before:
         lab_module.stop_engine()
+    if options.command == "prove":
+        write_proofs()
     failed = results.count(False)
     print(f"{results.count(True)} passed, {failed} failed", flush=True)
     return 1 if failed or not results else 0

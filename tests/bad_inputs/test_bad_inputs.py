@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every bad input against the real playbook on a real host (BAD_INPUTS_INVENTORY names the inventory)."""
+"""Every bad input against the real playbook on a real host (BAD_INPUTS_INVENTORY: its inventories, with commas)."""
 
 from __future__ import annotations
 
@@ -31,12 +31,17 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, env=environment, text=True, capture_output=True, timeout=300, check=False)
 
 
+def inventory_arguments() -> list[str]:
+    """Return the arguments that name the lab's inventories."""
+    sources = os.environ["BAD_INPUTS_INVENTORY"].split(",")
+    return [argument for source in sources for argument in ("-i", str(Path(source).resolve()))]
+
+
 @pytest.fixture(scope="module", name="inventory")
 def _inventory() -> Inventory:
-    source = os.environ.get("BAD_INPUTS_INVENTORY")
-    if not source:
+    if not os.environ.get("BAD_INPUTS_INVENTORY"):
         pytest.fail("set BAD_INPUTS_INVENTORY to the inventory of a running lab host")
-    answer = run("ansible-inventory", "-i", str(Path(source).resolve()), "--list")
+    answer = run("ansible-inventory", *inventory_arguments(), "--list")
     assert answer.returncode == 0, answer.stderr
     return t.cast(Inventory, json.loads(answer.stdout))
 
@@ -78,8 +83,7 @@ def _foreign_service(request: pytest.FixtureRequest, inventory: Inventory) -> It
         yield
         return
     lab = inventory["minio"]["hosts"][0]
-    source = str(Path(os.environ["BAD_INPUTS_INVENTORY"]).resolve())
-    adhoc = ["ansible", lab, "-i", source, "--become", "-m", "ansible.builtin.command", "-a"]
+    adhoc = ["ansible", lab, *inventory_arguments(), "--become", "-m", "ansible.builtin.command", "-a"]
     unit = "bad-input.service"
     start = run(*adhoc, f"systemd-run --unit={unit} python3 -m http.server {case.listen}")
     assert start.returncode == 0, start.stdout
