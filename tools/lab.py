@@ -118,33 +118,34 @@ def install_packages() -> str:
     return " ".join(wanted)
 
 
-def venv_directory() -> Path:
+def locked_venv_directory(name: str, requirements: Path) -> Path:
     """Return the folder of the virtual environment for these locked requirements and this Python."""
-    return CACHE / f"venv-{digest(REQUIREMENTS.read_text(), sys.version)}"
+    return CACHE / f"{name}-{digest(requirements.read_text(), sys.version)}"
+
+
+def make_locked_venv(name: str, requirements: Path) -> Path:
+    """Install locked requirements; a folder without its marker is unfinished and made anew."""
+    directory = locked_venv_directory(name, requirements)
+    if (directory / ".complete").exists():
+        return directory
+    if directory.exists():
+        shutil.rmtree(directory)
+    python = directory / "bin" / "python"
+    run([sys.executable, "-m", "venv", directory])
+    pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    run([*pip, "--require-hashes", "--requirement", requirements])
+    (directory / ".complete").touch()
+    return directory
+
+
+def venv_directory() -> Path:
+    """Return the folder of the tools' virtual environment."""
+    return locked_venv_directory("venv", REQUIREMENTS)
 
 
 def make_venv() -> str:
-    """Install the locked requirements; a folder without its marker is unfinished and made anew."""
-    directory = venv_directory()
-    if (directory / ".complete").exists():
-        return "as cached"
-    shutil.rmtree(directory, ignore_errors=True)
-    run([sys.executable, "-m", "venv", directory])
-    run(
-        [
-            directory / "bin" / "python",
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--require-hashes",
-            "--requirement",
-            REQUIREMENTS,
-        ]
-    )
-    (directory / ".complete").touch()
-    return str(directory)
+    """Install the tools."""
+    return str(make_locked_venv("venv", REQUIREMENTS))
 
 
 def engine_answers() -> bool:
@@ -521,24 +522,7 @@ MLflow answers at https://{DOMAIN} (this machine's /etc/hosts knows the name).
 
 def example(the_lab: Lab) -> str:
     """Run examples/train.py as a data scientist would, with nothing but the address and a password."""
-    directory = CACHE / f"example-{digest((ROOT / 'examples' / 'requirements.txt').read_text(), sys.version)}"
-    if not (directory / ".complete").exists():
-        shutil.rmtree(directory, ignore_errors=True)
-        run([sys.executable, "-m", "venv", directory])
-        run(
-            [
-                directory / "bin" / "python",
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--require-hashes",
-                "--requirement",
-                ROOT / "examples" / "requirements.txt",
-            ]
-        )
-        (directory / ".complete").touch()
+    directory = make_locked_venv("example", ROOT / "examples" / "requirements.txt")
     secrets = read_secrets(the_lab)
     (the_lab.logs / "ca.crt").write_text(secrets["platform_ca_certificate"])
     result = run(

@@ -99,7 +99,10 @@ def pip_arguments(params: dict[str, str], requirements_file: str) -> list[str]:
 def install(module: AnsibleModule, wanted: str) -> None:
     """Make the environment anew and mark it only when everything is in it."""
     path = module.params["path"]
-    shutil.rmtree(path, ignore_errors=True)
+    if os.path.exists(path):
+        shutil.rmtree(path)
+    # The service's user must be able to read what root installs, whatever root's own umask is.
+    os.umask(0o022)
     module.run_command([module.params["python"], "-m", "venv", path], check_rc=True)
     requirements_file = os.path.join(path, "requirements.txt")
     with open(requirements_file, "w", encoding="utf-8") as handle:
