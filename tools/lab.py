@@ -21,6 +21,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -155,6 +156,18 @@ def engine_answers() -> bool:
     return subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
 
 
+def forget_dead_engine() -> None:
+    """Remove the process numbers that a killed engine left; a new one would take any process of that number for it."""
+    names = set()
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        with suppress(OSError):
+            names.add(comm.read_text().strip())
+    if "dockerd" not in names:
+        Path("/run/docker.pid").unlink(missing_ok=True)
+    if "containerd" not in names:
+        Path("/run/docker/containerd/containerd.pid").unlink(missing_ok=True)
+
+
 def start_engine() -> str:
     """Start the container engine if none answers; remember it, so that it can be stopped again."""
     if engine_answers():
@@ -162,6 +175,7 @@ def start_engine() -> str:
     if Path("/run/systemd/system").exists():
         run(["systemctl", "start", "docker"])
     else:
+        forget_dead_engine()
         CACHE.mkdir(parents=True, exist_ok=True)
         with open(CACHE / "dockerd.log", "ab") as log:
             process = subprocess.Popen(["dockerd"], stdout=log, stderr=log, start_new_session=True)
