@@ -160,7 +160,7 @@ def prove(the_lab: Lab, options: argparse.Namespace) -> tuple[bool, dict[str, ob
     ]
     runs = [
         call(first, "POST", "runs/create", json={"experiment_id": experiment})["run"]["info"]["run_id"]
-        for _ in range(options.clients)
+        for _client in range(options.clients)
     ]
     stop = threading.Event()
     clients = [Client(session(), run, 1 / options.rate, stop) for run in runs]
