@@ -247,20 +247,25 @@ def minio_archive() -> Path:
 
 
 def minio_binary() -> Path:
-    """Return the object store's program, unpacked from the archive, for tests that start it on this machine."""
-    folder = CACHE / f"minio-{digest(MINIO_MODULE)}"
-    if not (folder / "minio").exists():
+    """Return the object store's program on this machine, for tests that start it here."""
+    return CACHE / f"minio-{digest(MINIO_MODULE)}" / "minio"
+
+
+def unpack_minio() -> str:
+    """Unpack the program from the archive."""
+    binary = minio_binary()
+    if not binary.exists():
         with tarfile.open(minio_archive()) as archive:
-            archive.extract("minio", folder, filter="data")
-        (folder / "minio").chmod(0o755)
-    return folder / "minio"
+            archive.extract("minio", binary.parent, filter="data")
+        binary.chmod(0o755)
+    return minio_archive().name
 
 
 def make_minio() -> str:
     """Build the object store from source and pack it, so that the role's archive method is exercised."""
     archive = minio_archive()
     if archive.exists():
-        return archive.name
+        return unpack_minio()
     archive.parent.mkdir(parents=True, exist_ok=True)
     out = CACHE / "minio-build"
     shutil.rmtree(out, ignore_errors=True)
@@ -295,7 +300,7 @@ def make_minio() -> str:
         tar.add(out / "minio", "minio")
     partial.rename(archive)
     shutil.rmtree(out)
-    return archive.name
+    return unpack_minio()
 
 
 def prepare(stages: Stages, releases: Iterable[int] = (13,)) -> None:
@@ -320,6 +325,11 @@ class Lab:
     hosts: list[str]
     names: list[str] = field(default_factory=list)
     release: int = 13
+
+    @property
+    def scenario(self) -> str:
+        """Return what the lab shows: the name of a shipped inventory or of one of Molecule's."""
+        return self.source.parent.name if self.source.name == "inventory" else self.source.name
 
     @property
     def directory(self) -> Path:
@@ -394,10 +404,11 @@ def hosts_of(inventory: Path) -> list[str]:
 def lab(name: str) -> Lab:
     """Return a lab by name: `demo`, `prod-lab`, or `molecule-` or `prove-` and a scenario."""
     scenario = {"demo": "single", "prod-lab": "prod"}.get(name, name.removeprefix("molecule-").removeprefix("prove-"))
-    release = 12 if scenario.endswith("debian12") else 13
+    release = 12 if scenario.endswith("-debian12") else 13
     source = ROOT / "inventories" / scenario.removesuffix("-debian12")
     if not source.exists():
-        source = ROOT / "molecule" / scenario / "inventory"
+        # A role alone is shown on the older release, the platform on the newer one.
+        source, release = ROOT / "molecule" / scenario / "inventory", 12
     if not source.exists():
         raise LabError(f"No lab is called {name}.")
     return Lab(name, source, hosts_of(source), [DOMAIN], release)
@@ -512,8 +523,8 @@ def lab_playbook(the_lab: Lab, name: str) -> str:
 def up(name: str) -> None:
     """Build a platform on containers and prove it."""
     stages = Stages()
-    prepare(stages)
     the_lab = lab(name)
+    prepare(stages, {13, the_lab.release})
     the_lab.write()
     stages(f"Hosts: {' '.join(the_lab.hosts)}", lambda: lab_playbook(the_lab, "create"))
     stages("Secrets of this inventory", lambda: playbook(the_lab, "playbooks/secrets.yml", quiet=True))
@@ -591,7 +602,7 @@ def main() -> int:
             down(options.lab)
         elif options.command == "ready":
             the_lab = lab(options.lab)
-            prepare(Stages(), [the_lab.release] if the_lab.release == 13 else [13, the_lab.release])
+            prepare(Stages(), {13, the_lab.release})
             the_lab.write()
         elif options.command == "facts":
             print(json.dumps(lab(options.lab).facts()))

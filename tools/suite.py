@@ -22,15 +22,17 @@ from lab import ROOT, STATE, LabError, Stages, prepare, tool_environment, venv_d
 
 LOGS = STATE / "logs"
 PRINT = threading.Lock()
+# Each has a scenario that shows it alone.
+ROLES = ("common", "pki", "postgres", "minio", "mlflow", "nginx_tls", "prometheus_exporter")
 
 
 @dataclass(frozen=True)
 class Step:
-    """One command, its name, and whether it needs a private /etc/hosts."""
+    """One command, its name, and whose private /etc/hosts it needs, if any: steps on one lab share one."""
 
     name: str
     command: tuple[str, ...]
-    private_hosts: bool = False
+    private_hosts: str = ""
 
 
 def python(*arguments: str) -> tuple[str, ...]:
@@ -43,14 +45,21 @@ def tool(name: str, *arguments: str) -> tuple[str, ...]:
     return (str(venv_directory() / "bin" / name), *arguments)
 
 
-def molecule(scenario: str) -> Step:
-    """Return the step that runs one scenario from nothing to nothing."""
-    return Step(f"molecule {scenario}", tool("molecule", "test", "-s", scenario), private_hosts=True)
+def molecule(scenario: str, *proofs: Step) -> list[Step]:
+    """Return the steps that run one scenario from nothing to nothing, with proofs on its converged hosts."""
+    test = tool("molecule", "test", "-s", scenario)
+    if not proofs:
+        return [Step(f"molecule {scenario}", test, scenario)]
+    return [
+        Step(f"molecule {scenario}", (*test, "--destroy", "never"), scenario),
+        *proofs,
+        Step(f"remove {scenario}", tool("molecule", "destroy", "-s", scenario), scenario),
+    ]
 
 
-def proof(name: str, *arguments: str) -> Step:
-    """Return the step that runs one of the long proofs."""
-    return Step(f"proof {name}", python(*arguments), private_hosts=True)
+def proof(name: str, *arguments: str, hosts: str = "proofs") -> Step:
+    """Return the step that runs one of the proofs."""
+    return Step(f"proof {name}", python(*arguments), hosts)
 
 
 def minio_modules() -> tuple[str, ...]:
@@ -72,25 +81,44 @@ def fast() -> list[Step]:
     ]
 
 
+def quick_and_single() -> list[Step]:
+    """Return what needs no host, the scenario `single`, and the short forms of its proofs."""
+    lab = lab_module.lab("molecule-single")
+    inventories = ("--inventory", str(lab.source), "--inventory", str(lab.directory))
+    worker_kill = ("tests/prove/worker_kill.py", "--lab", lab.name, "--seconds", "20")
+    return [
+        *fast(),
+        Step("ansible-test sanity", python("tools/sanity.py")),
+        Step("object store modules", minio_modules()),
+        *molecule(
+            "single",
+            Step("installed", python("tools/installed.py", *inventories), "single"),
+            proof("worker kill", *worker_kill, hosts="single"),
+            proof("renewal", "tests/prove/renewal.py", "--lab", lab.name, hosts="single"),
+        ),
+        proof("kills", "tests/prove/kills.py", "--kills", "2", "--seconds", "150"),
+    ]
+
+
+def prod_and_roles() -> list[Step]:
+    """Return the scenario `prod` with its proof, and a scenario for each role alone."""
+    same_time = ("tests/prove/same_time.py", "--lab", "molecule-prod", "--rounds", "one")
+    return [
+        *molecule("prod", proof("same time", *same_time, hosts="prod")),
+        *(step for role in ROLES for step in molecule(role)),
+    ]
+
+
 def lanes(command: str) -> list[list[Step]]:
     """Return the lanes of a command; steps of a lane run one after the other."""
     if command == "check":
         return [fast()]
     if command == "test":
-        return [
-            [
-                *fast(),
-                Step("ansible-test sanity", python("tools/sanity.py")),
-                Step("installed", python("tools/installed.py")),
-                Step("object store modules", minio_modules()),
-                molecule("single"),
-            ],
-            [molecule("prod")],
-        ]
+        return [quick_and_single(), prod_and_roles()]
     single = lab_module.lab("prove-single")
     inventories = f"BAD_INPUTS_INVENTORY={single.source},{single.directory}"
     prod = ("tests/bench/bench.py", "--lab", "prove-prod", "--parts", "converge", "memory", "--write", "--keep")
-    parts = ("converge", "memory", "load", "artifacts")
+    parts = ("converge", "memory", "load", "artifacts", "pools")
     return [
         [
             proof("kills", "tests/prove/kills.py", "--kills", "10"),
@@ -100,7 +128,8 @@ def lanes(command: str) -> list[list[Step]]:
             proof("remove prod", "tools/lab.py", "down", "prove-prod"),
             proof("benchmark", "tests/bench/bench.py", "--lab", "prove-single", "--parts", *parts, "--write", "--keep"),
             proof("worker kill", "tests/prove/worker_kill.py", "--lab", "prove-single", "--seconds", "120"),
-            Step("bad inputs", ("env", inventories, *python("-m", "pytest", "tests/bad_inputs", "-q")), True),
+            proof("renewal", "tests/prove/renewal.py", "--lab", "prove-single"),
+            Step("bad inputs", ("env", inventories, *python("-m", "pytest", "tests/bad_inputs", "-q")), "proofs"),
             proof("remove single", "tools/lab.py", "down", "prove-single"),
         ]
     ]
@@ -123,9 +152,10 @@ def write_proofs() -> None:
 
 
 def with_private_hosts(step: Step) -> tuple[str, ...]:
-    """Return the command that runs the step with an /etc/hosts of its own, so that labs do not meet."""
-    hosts = LOGS / f"{slug(step.name)}.hosts"
-    shutil.copy("/etc/hosts", hosts)
+    """Return the command that runs the step with an /etc/hosts of its lab's own, so that labs do not meet."""
+    hosts = LOGS / f"{step.private_hosts}.hosts"
+    if not hosts.exists():
+        shutil.copy("/etc/hosts", hosts)
     script = 'mount --bind "$0" /etc/hosts && exec "$@"'
     return ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(hosts), *step.command)
 
@@ -181,6 +211,8 @@ def main() -> int:
     parser.add_argument("--only", help="run only steps whose name holds this text")
     options = parser.parse_args()
     LOGS.mkdir(parents=True, exist_ok=True)
+    for left in LOGS.glob("*.hosts"):
+        left.unlink()
     stages = Stages()
     engine_before = lab_module.engine_answers()
     try:
@@ -188,7 +220,7 @@ def main() -> int:
             stages("Packages of this machine", lab_module.install_packages)
             stages("Ansible and the test tools", lab_module.make_venv)
         else:
-            prepare(stages)
+            prepare(stages, (13, 12) if options.command == "test" else (13,))
     except LabError as error:
         print(f"\n{error}\n0 passed, 1 failed", flush=True)
         return 1

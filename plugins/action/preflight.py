@@ -33,6 +33,7 @@ ALSO_JUDGED = (
     *EXPORTER_PORTS,
     "minio_drives",
     "mlflow_artifact_destination",
+    "mlflow_auth_store_uri",
     "mlflow_backend_store_uri",
     "mlflow_s3_endpoint_url",
     "nginx_tls_http",

@@ -24,6 +24,8 @@ Groups = Mapping[str, Sequence[str]]
 
 PORTS = ("platform_postgres_port", "platform_minio_port", "platform_mlflow_rest_port", "platform_mlflow_asgi_port")
 
+DATABASE_URIS = ("mlflow_backend_store_uri", "mlflow_auth_store_uri")
+
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 _SQL_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}\Z")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
@@ -39,6 +41,7 @@ def check_values(contract: Contract, groups: Groups, mlflow_versions: Sequence[s
     yield from check_identity(contract)
     yield from check_transport(contract, groups)
     yield from check_names(contract)
+    yield from check_databases(contract, groups)
     yield from check_ports(contract)
     yield from check_connections(contract, groups)
     yield from check_paths(contract)
@@ -172,6 +175,34 @@ def _check_bucket(contract: Contract) -> Iterator[Problem]:
             name,
             f"is {show(name, value)}, which is not a bucket name.",
             "use 3 to 63 of a-z, 0-9, dots and hyphens, and begin and end with a letter or digit.",
+        )
+
+
+def check_databases(contract: Contract, groups: Groups) -> Iterator[Problem]:
+    """Other databases than PostgreSQL; their URIs hold passwords and are not shown."""
+    uris = {name: str(contract.get(name) or "") for name in DATABASE_URIS}
+    for name, other in (DATABASE_URIS, DATABASE_URIS[::-1]):
+        if uris[other] and not uris[name]:
+            yield Problem(name, f"is not set, but {other} is.", "set both, or neither.")
+    for name, uri in uris.items():
+        if uri.startswith("sqlite:") and not uri.startswith("sqlite:////"):
+            yield Problem(
+                name,
+                "names an SQLite file without its whole path.",
+                "write four slashes: sqlite:////var/lib/mlflow/mlflow.db.",
+            )
+        elif uri.startswith("sqlite:") and len(groups.get("mlflow", ())) > 1:
+            yield Problem(
+                name,
+                f"names an SQLite file, which the {len(groups['mlflow'])} hosts of mlflow cannot share.",
+                "leave one host in mlflow, or name a database server.",
+            )
+    # MLflow gives keys of several of these tables one name, which MySQL and MariaDB refuse within a database.
+    if uris["mlflow_auth_store_uri"].startswith("mysql"):
+        yield Problem(
+            "mlflow_auth_store_uri",
+            "names MySQL, in which MLflow cannot make its tables of users.",
+            "use an SQLite file, sqlite:////var/lib/mlflow/auth.db, or PostgreSQL.",
         )
 
 

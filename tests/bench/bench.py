@@ -27,7 +27,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "prove"))
 
 from report import write_report
-from serving import PLAIN, Bench, measure_load
+from serving import PLAIN, Bench, measure_load, measure_pools
 from shared import (
     DOMAIN,
     ROOT,
@@ -44,7 +44,7 @@ from shared import (
 )
 
 OUTPUT = ROOT / "tests" / "output"
-PARTS = ("converge", "memory", "load", "artifacts")
+PARTS = ("converge", "memory", "load", "artifacts", "pools")
 
 
 @dataclass
@@ -147,6 +147,8 @@ def measure(the_lab: Lab, part: str, options: argparse.Namespace) -> Any:
     if part == "memory":
         return measure_memory(the_lab)
     bench = single_host(the_lab, options.seconds)
+    if part == "pools":
+        return {"seconds": options.seconds, "rows": measure_pools(bench, options.runs[0], print)}
     with bench.plain():
         if part == "load":
             rows = measure_load(bench, options.runs, print)

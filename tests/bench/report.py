@@ -15,7 +15,14 @@ Figures between the markers are written by `tests/bench/bench.py`; compare them 
 other machines. `cold` is a converge of bare hosts; `warm` the same with Python packages that were downloaded before;
 `second` finds nothing to do. Load comes from the measured host itself, so clients, MLflow, PostgreSQL and MinIO share
 its cores. `plain` is `mlflow server` with its defaults (four workers, no log-in, no TLS) on the same database and
-bucket, so it has the platform's tuned PostgreSQL and, where it says so, its index pack.
+bucket, so it has the platform's tuned PostgreSQL and, where it says so, its index pack. `one pool` is the platform's
+asynchronous pool, with the workers of both, behind the same edge: why MLflow runs in two.
+
+```console
+$ make prove                                     # all of it, with the other proofs
+$ $(python3 tools/lab.py python) tests/bench/bench.py --lab prove-single --parts converge memory load --write --keep
+$ python3 tools/lab.py down prove-single         # what --keep left
+```
 """
 
 
@@ -58,13 +65,14 @@ def memory_table(figures: dict[str, dict[str, int]]) -> str:
     )
 
 
+def cells(side: dict[str, float]) -> tuple[object, object]:
+    """Return the two cells of one measurement."""
+    errors = f" ({side['errors']:.0f} errors)" if side["errors"] else ""
+    return f"{side['rps']:.1f}{errors}", f"{side['p50']:.0f} / {side['p95']:.0f}" if side["rps"] else "no answer"
+
+
 def load_table(figures: dict[str, Any]) -> str:
     """Return requests per second and percentiles of both servers."""
-
-    def cells(side: dict[str, float]) -> tuple[object, object]:
-        errors = f" ({side['errors']:.0f} errors)" if side["errors"] else ""
-        return f"{side['rps']:.1f}{errors}", f"{side['p50']:.0f} / {side['p95']:.0f}" if side["rps"] else "no answer"
-
     head = ("call", "index pack", "clients", "platform req/s", "p50 / p95 ms", "plain req/s", "p50 / p95 ms")
     rows = (
         (
@@ -80,6 +88,15 @@ def load_table(figures: dict[str, Any]) -> str:
     return f"{table(head, rows)}\n\n{memory}"
 
 
+def pools_table(figures: dict[str, Any]) -> str:
+    """Return requests per second and percentiles with two pools and with one."""
+    head = ("call", "clients", "two pools req/s", "p50 / p95 ms", "one pool req/s", "p50 / p95 ms")
+    return table(
+        head,
+        ((row["call"], row["clients"], *cells(row["two pools"]), *cells(row["one pool"])) for row in figures["rows"]),
+    )
+
+
 def artifacts_table(figures: dict[str, Any]) -> str:
     """Return the speed of files in both directions."""
     rows = ((name, figures[name]["upload"], figures[name]["download"]) for name in ("platform", "plain"))
@@ -91,6 +108,7 @@ TABLES = {
     "memory": ("Memory", memory_table),
     "load": ("Requests", load_table),
     "artifacts": ("Artifacts", artifacts_table),
+    "pools": ("Two pools or one", pools_table),
 }
 
 

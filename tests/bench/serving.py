@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -199,6 +200,56 @@ class Bench:
         finally:
             self.sql("SET ROLE mlflow_owner;\n" + "\n".join(pack) + "\nANALYZE;")
 
+    @contextmanager
+    def one_pool(self) -> Iterator[None]:
+        """Let the asynchronous pool, grown by the workers of the thread pool, answer everything."""
+        count = "pgrep --parent $(systemctl show --property=MainPID --value mlflow-rest.service) | wc -l"
+        workers = int(inside(self.container, "sh", "-c", count))
+        conf, kept = "/etc/nginx/nginx.conf", "/run/bench-nginx.conf"
+
+        def resize(signal: str) -> None:
+            for _worker in range(workers):
+                inside(
+                    self.container, "systemctl", "kill", "--kill-whom=main", f"--signal={signal}", "mlflow-asgi.service"
+                )
+            time.sleep(20)
+
+        resize("TTIN")
+        try:
+            script = f"cp -p {conf} {kept}; sed -i 's#://mlflow_rest;#://mlflow_asgi;#' {conf}; systemctl reload nginx"
+            inside(self.container, "sh", "-ec", script)
+            yield
+        finally:
+            inside(self.container, "sh", "-ec", f"mv {kept} {conf}; systemctl reload nginx")
+            resize("TTOU")
+
+    @contextmanager
+    def uploads(self, clients: int, megabytes: int) -> Iterator[None]:
+        """Let some clients upload files meanwhile, one after the other."""
+        path = f"/var/tmp/bench-{megabytes}.bin"
+        inside(self.container, "sh", "-c", f"head -c {megabytes}M /dev/urandom > {path}")
+        stop = threading.Event()
+        experiment, run = self.seed("bench-write", WRITTEN_RUNS), self.written[0]
+
+        def upload(number: int) -> None:
+            url = f"https://{DOMAIN}/api/2.0/mlflow-artifacts/artifacts/{experiment}/{run}/artifacts/{number}.bin"
+            settings = f'header = "Authorization: {self.authorization}"\n'
+            while not stop.is_set():
+                inside(
+                    self.container, "curl", "-sSf", "-K", "-", "--cacert", CA, "-T", path, "-o", "/dev/null", url,
+                    data=settings,
+                )  # fmt: skip
+
+        threads = [threading.Thread(target=upload, args=(number,)) for number in range(clients)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
     def file(self, base: str, megabytes: int) -> dict[str, float]:
         """Send a file to the artifact store and get it back; returns MiB per second."""
         experiment = self.seed("bench-write", WRITTEN_RUNS)
@@ -234,14 +285,24 @@ class Bench:
         return speeds
 
 
+def install_wrk(bench: Bench) -> None:
+    """Install the program that asks."""
+    script = "command -v wrk || { apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk; }"
+    inside(bench.container, "sh", "-c", script)
+
+
+def search_body(bench: Bench, size: int) -> dict[str, Any]:
+    """Return what a client sends that wants the newest hundred of so many runs."""
+    return {
+        "experiment_ids": [bench.seed(f"bench-{size}", size)],
+        "max_results": 100,
+        "order_by": ["attributes.start_time DESC"],
+    }
+
+
 def measure_load(bench: Bench, sizes: list[int], say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Ask everything of both servers; returns one row for each call, number of clients and state of the index pack."""
-    inside(
-        bench.container,
-        "sh",
-        "-c",
-        "command -v wrk || { apt-get update -qq && apt-get install -y -qq --no-install-recommends wrk; }",
-    )
+    install_wrk(bench)
     api = "/api/2.0/mlflow"
     experiment = bench.seed("bench-write", WRITTEN_RUNS)
     calls: list[tuple[str, bool, dict[str, Any]]] = [
@@ -263,13 +324,37 @@ def measure_load(bench: Bench, sizes: list[int], say: Callable[[str], None]) -> 
     for kind, pack, arguments in calls:
         ask(kind, pack, arguments)
     for size in sizes:
-        body = {
-            "experiment_ids": [bench.seed(f"bench-{size}", size)],
-            "max_results": 100,
-            "order_by": ["attributes.start_time DESC"],
-        }
-        search = {"path": f"{api}/runs/search", "body": body}
+        search = {"path": f"{api}/runs/search", "body": search_body(bench, size)}
         ask("search-runs", True, search, f"search-runs, {size:,} runs")
         with bench.without_pack():
             ask("search-runs", False, search, f"search-runs, {size:,} runs")
+    return rows
+
+
+def measure_pools(bench: Bench, size: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Ask the platform with its two pools and with one asynchronous pool of as many workers, and during uploads."""
+    install_wrk(bench)
+    api = "/api/2.0/mlflow"
+    experiment = bench.seed("bench-write", WRITTEN_RUNS)
+    calls: dict[str, dict[str, Any]] = {
+        "get-experiment": {"method": "GET", "path": f"{api}/experiments/get?experiment_id={experiment}"},
+        "log-metric": {"path": f"{api}/runs/log-metric"},
+        "log-batch": {"path": f"{api}/runs/log-batch"},
+        f"search-runs, {size:,} runs": {"path": f"{api}/runs/search", "body": search_body(bench, size)},
+    }
+    figures: dict[str, dict[str, Any]] = {}
+    for name, arrangement in {"two pools": nullcontext, "one pool": bench.one_pool}.items():
+        with arrangement():
+            for call, arguments in calls.items():
+                bench.settle()
+                figures.setdefault(call, {})[name] = bench.load(f"https://{DOMAIN}", call, CLIENTS[1], **arguments)
+            label = "log-metric, while 6 clients upload 64 MiB files"
+            with bench.uploads(6, 64):
+                figures.setdefault(label, {})[name] = bench.load(
+                    f"https://{DOMAIN}", "log-metric", CLIENTS[1], **calls["log-metric"]
+                )
+            bench.settle()
+    rows = [{"call": call, "clients": CLIENTS[1], **sides} for call, sides in figures.items()]
+    for row in rows:
+        say(json.dumps(row))
     return rows

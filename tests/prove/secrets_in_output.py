@@ -88,9 +88,20 @@ def prove(the_lab: Lab, check: bool) -> dict[str, object]:
     for line in sorted(watch.found):
         print(line)
     figures = look([log for log, _code in results], texts)
+    for log, code in results:
+        if code:
+            print(f"{log.name} ended with {code}:\n{ending(log, texts)}")
     codes = {log.stem: code for log, code in results}
     return {**figures, "failed_runs": [name for name, code in codes.items() if code], "process_samples": watch.samples,
             "process_leaks": len(watch.found)}  # fmt: skip
+
+
+def ending(log: Path, texts: dict[str, str]) -> str:
+    """Return the end of an output, without the secrets."""
+    text = "\n".join(log.read_text(errors="replace").splitlines()[-60:])
+    for secret, name in texts.items():
+        text = text.replace(secret, f"({name})")
+    return text
 
 
 def look(logs: list[Path], texts: dict[str, str]) -> dict[str, object]:

@@ -5,7 +5,7 @@
 
 The hosts are those of a lab: Molecule's, or the one that the variable LAB names (`LAB=demo pytest tests/testinfra`).
 A file tests the hosts of the group in its variable GROUP, or else of the group that its name says; a file that names
-no group tests every host.
+no group tests every host. A file with SCENARIOS is for the labs of these scenarios alone.
 """
 
 from __future__ import annotations
@@ -56,9 +56,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> None:
-    """Leave out the hosts that a file is not about."""
+    """Leave out the scenarios and hosts that a file is not about."""
     away = []
     for item in items:
+        if tested_lab().scenario not in getattr(item.module, "SCENARIOS", {tested_lab().scenario}):
+            away.append(item)
+            continue
         group = getattr(item.module, "GROUP", item.path.stem.removeprefix("test_"))
         host = item.callspec.params.get("_testinfra_host") if hasattr(item, "callspec") else None
         if host and group in inventory() and host_name(host) not in inventory()[group]["hosts"]:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from shared import ROOT, Lab, leaks, read_secrets, secret_texts, tool_environment
 
+SCENARIOS = {"single", "prod"}
+
 
 def playbook(the_lab: Lab, path: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a playbook of the checkout on the lab under test."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 GROUP = "mlflow"
+SCENARIOS = {"single", "prod"}
 PYTHON = "/opt/mlflow/current/bin/python -I"
 # Connects as MLflow does, with changes; prints the error's code or what the statement returned. Keeps nothing.
 TRY = """

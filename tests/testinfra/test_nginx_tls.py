@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+SCENARIOS = {"single", "prod", "nginx_tls"}
 TLS = "/etc/mlops-tracking/tls"
 LOG = "/var/log/nginx/mlflow-access.log"
 # Takes the place of MLflow for one request, and prints what it was asked.

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+SCENARIOS = {"single", "prod", "prometheus_exporter"}
 CA = "/etc/mlops-tracking/tls/ca.crt"
 PORTS = {"node": 9100, "postgres": 9187, "nginx": 9113}
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 GROUP = "mlflow"
+SCENARIOS = {"single", "prod"}
 KEY = "testinfra/probe"
 # Calls the S3 interface as MLflow does, or without a name; prints what is asked for, or the error's code.
 CALL = """

@@ -129,3 +129,27 @@ def test_readme_is_generated(role: str) -> None:
     tool = [sys.executable, str(ROOT / "tools" / "role_readme.py"), "--check", role]
     answer = subprocess.run(tool, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, f"run tools/role_readme.py\n{answer.stdout}{answer.stderr}"
+
+
+def switches(role: str) -> set[str]:
+    """The variables of a role that are true or false."""
+    options = load(ROOT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+    return {name for name, option in options.items() if option["type"] == "bool"}
+
+
+def bare_names(template: str, names: set[str]) -> set[str]:
+    """Those of the names that a template reads without the filter `bool`."""
+    tree = ENVIRONMENT.parse(template)
+    converted = {id(found.node) for found in tree.find_all(nodes.Filter) if found.name == "bool"}
+    loaded = (name for name in tree.find_all(nodes.Name) if name.ctx == "load" and id(name) not in converted)
+    return {name.name for name in loaded} & names
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_switches_given_on_the_command_line_are_understood(role: str) -> None:
+    """`--extra-vars name=false` is a text, which a bare condition refuses or a template takes for true."""
+    found = [(path.name, name) for path, text in texts(role) for name in bare_names(text, switches(role))]
+    for folder in ("defaults", "vars"):
+        for path in (ROOT / "roles" / role / folder).glob("*.yml"):
+            found += [(path.name, name) for text in strings(load(path)) for name in bare_names(text, switches(role))]
+    assert not found

@@ -41,6 +41,7 @@ TEST_LABS: list[tuple[str, str, int]] = [
     ("molecule-single", "inventories/single", 13),
     ("molecule-prod", "inventories/prod", 13),
     ("molecule-single-debian12", "inventories/single", 12),
+    ("molecule-postgres", "molecule/postgres/inventory", 12),
 ]
 
 

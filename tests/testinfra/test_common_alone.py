@@ -1,0 +1,24 @@
+# Copyright: (c) 2026, mlops.tracking maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role common leaves on a host that has nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from shared import ROOT
+
+SCENARIOS = {"common"}
+
+
+@pytest.mark.parametrize("package", ["acl", "ca-certificates", "openssl", "python3-cryptography", "systemd-timesyncd"])
+def test_base_packages(host: Any, package: str) -> None:
+    assert host.package(package).is_installed
+
+
+def test_extra_authority_is_trusted(host: Any) -> None:
+    company = (ROOT / "molecule" / "common" / "files" / "company.crt").read_text()
+    assert host.file("/usr/local/share/ca-certificates/mlops-tracking-company.crt").content_string == company
+    assert company.splitlines()[1] in host.file("/etc/ssl/certs/ca-certificates.crt").content_string
