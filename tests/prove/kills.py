@@ -132,11 +132,24 @@ CHANGED_FILES = (
 )
 
 
-def forgotten_handlers(the_lab: Lab) -> str:
+def changed_tasks(output: str) -> list[str]:
+    """Return the names of the tasks and handlers that changed something."""
+    task, changed = "", []
+    for line in output.splitlines():
+        if line.startswith(("TASK [", "RUNNING HANDLER [")):
+            task = line.split("[", 1)[1].rpartition("]")[0]
+        elif line.startswith("changed: ["):
+            changed.append(task)
+    return changed
+
+
+def forgotten_handlers(the_lab: Lab) -> list[str]:
     """Leave files that no service has read, as a run does that ends before its handlers; returns what a run changes."""
     for host in the_lab.hosts:
         inside(the_lab.container(host), "touch", "--no-create", *CHANGED_FILES)
-    return playbook(the_lab, "site.yml", log=the_lab.logs / "forgotten-handlers.log", quiet=True)
+    log = the_lab.logs / "forgotten-handlers.log"
+    playbook(the_lab, "site.yml", log=log, quiet=True)
+    return changed_tasks(log.read_text())
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -181,6 +194,7 @@ def prove(the_lab: Lab, kills: int, seconds: float) -> dict[str, object]:
     return {
         "kills": len(places),
         "changed_after_forgotten_handlers": forgotten,
+        "forgotten_handlers_made_up_for": len(forgotten) == len(CHANGED_FILES),
         "kills_of_secrets": kills_of_secrets,
         "places": places,
         "final_run_seconds": finals,
@@ -218,7 +232,7 @@ def main() -> int:
         figures["kills"] == options.kills
         and figures["second_run"] == ["changed=0"]
         and bool(figures["secrets_unchanged"])
-        and figures["changed_after_forgotten_handlers"] == f"changed={len(CHANGED_FILES)}"
+        and bool(figures["forgotten_handlers_made_up_for"])
     )
     return finish("kills", begin, passed, seed=seed, cold_seconds=seconds, **figures)
 
