@@ -69,8 +69,8 @@ restarted:
 """
 
 import os
-import time
 import typing as t
+from datetime import datetime
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -97,15 +97,17 @@ def younger(files: t.Iterable[str], moment: float) -> list[str]:
     return [path for path in files if (modified(path) or 0) > moment]
 
 
-def started(properties: str, monotonic: float, now: float) -> float | None:
+def started(properties: str) -> float | None:
     """When an active unit began to start, in seconds since the epoch; None for one that is not active.
 
-    `properties` is what `systemctl show` prints; systemd counts microseconds of the monotonic clock.
+    `properties` is what `systemctl show --timestamp=us+utc` prints. Its wall clock is the one that dates files.
     """
     found = dict(line.partition("=")[::2] for line in properties.splitlines())
     if found.get("ActiveState") != "active":
         return None
-    return now - (monotonic - int(found["InactiveExitTimestampMonotonic"]) / 1e6)
+    # The name of the weekday comes first.
+    text = found["InactiveExitTimestamp"].partition(" ")[2]
+    return datetime.fromisoformat(text.replace(" UTC", "+00:00")).timestamp()
 
 
 def systemctl(module: AnsibleModule, *arguments: str) -> str:
@@ -118,8 +120,8 @@ def systemctl(module: AnsibleModule, *arguments: str) -> str:
 
 def stale(module: AnsibleModule, unit: dict[str, t.Any]) -> list[str]:
     """The files that a unit has not read."""
-    properties = systemctl(module, "show", "--property=ActiveState,InactiveExitTimestampMonotonic", unit["name"])
-    moment = started(properties, time.monotonic(), time.time())
+    wanted = "--property=ActiveState,InactiveExitTimestamp"
+    moment = started(systemctl(module, "show", "--timestamp=us+utc", wanted, unit["name"]))
     if moment is None:
         return []
     marked = modified(unit["loaded_marker"]) if unit["loaded_marker"] else None

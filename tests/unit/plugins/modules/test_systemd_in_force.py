@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,13 @@ from ansible_collections.mlops.tracking.plugins.modules.systemd_in_force import 
 
 RunModule = Callable[..., dict[str, Any]]
 
-# What `systemctl show` prints, the two clocks, and when the unit began to start.
-TEST_STARTED: list[tuple[str, float, float, float | None]] = [
-    ("ActiveState=active\nInactiveExitTimestampMonotonic=40000000\n", 100.0, 5000.0, 4940.0),
-    ("InactiveExitTimestampMonotonic=500000\nActiveState=active\n", 1.0, 10.0, 9.5),
-    ("ActiveState=inactive\nInactiveExitTimestampMonotonic=0\n", 100.0, 5000.0, None),
-    ("ActiveState=failed\nInactiveExitTimestampMonotonic=40000000\n", 100.0, 5000.0, None),
-    ("", 100.0, 5000.0, None),
+# What `systemctl show` prints, and when the unit began to start.
+TEST_STARTED: list[tuple[str, float | None]] = [
+    ("ActiveState=active\nInactiveExitTimestamp=Thu 1970-01-01 00:01:40.250000 UTC\n", 100.25),
+    ("InactiveExitTimestamp=Tue 2026-11-24 00:00:00.000000 UTC\nActiveState=active\n", 1795478400.0),
+    ("ActiveState=inactive\nInactiveExitTimestamp=\n", None),
+    ("ActiveState=failed\nInactiveExitTimestamp=Thu 1970-01-01 00:01:40.250000 UTC\n", None),
+    ("", None),
 ]
 
 
@@ -35,9 +36,9 @@ def aged(path: Path, moment: float, link: bool = False) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize(("properties", "monotonic", "now", "expected"), TEST_STARTED)
-def test_started(properties: str, monotonic: float, now: float, expected: float | None) -> None:
-    assert started(properties, monotonic, now) == expected
+@pytest.mark.parametrize(("properties", "expected"), TEST_STARTED)
+def test_started(properties: str, expected: float | None) -> None:
+    assert started(properties) == expected
 
 
 def test_younger_names_what_changed_since(tmp_path: Path) -> None:
@@ -54,11 +55,11 @@ def test_both_ends_of_a_link_count(tmp_path: Path, target: float, link: float, e
 @pytest.fixture(name="calls")
 def fixture_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     calls: list[tuple[str, ...]] = []
-    begun = int((time.monotonic() - 60) * 1e6)
+    begun = datetime.fromtimestamp(time.time() - 60, UTC)
 
     def systemctl(_module: object, *arguments: str) -> str:
         calls.append(arguments)
-        return f"ActiveState=active\nInactiveExitTimestampMonotonic={begun}\n"
+        return f"ActiveState=active\nInactiveExitTimestamp={begun:%a %Y-%m-%d %H:%M:%S.%f} UTC\n"
 
     monkeypatch.setattr(systemd_in_force, "systemctl", systemctl)
     return calls
