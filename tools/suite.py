@@ -50,11 +50,10 @@ def molecule(scenario: str, *proofs: Step) -> list[Step]:
     test = tool("molecule", "test", "-s", scenario)
     if not proofs:
         return [Step(f"molecule {scenario}", test, scenario)]
-    return [
-        Step(f"molecule {scenario}", (*test, "--destroy", "never"), scenario),
-        *proofs,
-        Step(f"remove {scenario}", tool("molecule", "destroy", "-s", scenario), scenario),
-    ]
+    remove = tool("molecule", "destroy", "-s", scenario)
+    # What keeps the hosts afterwards does not remove what an interrupted run left either.
+    whole = ("sh", "-ec", '"$0" destroy -s "$1"; exec "$0" test -s "$1" --destroy never', test[0], scenario)
+    return [Step(f"molecule {scenario}", whole, scenario), *proofs, Step(f"remove {scenario}", remove, scenario)]
 
 
 def proof(name: str, *arguments: str, hosts: str = "proofs") -> Step:
