@@ -52,7 +52,8 @@ def molecule(scenario: str, *proofs: Step) -> list[Step]:
         return [Step(f"molecule {scenario}", test, scenario)]
     remove = tool("molecule", "destroy", "-s", scenario)
     # What keeps the hosts afterwards does not remove what an interrupted run left either.
-    whole = ("sh", "-ec", '"$0" destroy -s "$1"; exec "$0" test -s "$1" --destroy never', test[0], scenario)
+    script = '"$0" destroy -s "$1" && exec "$0" test -s "$1" --destroy "$2"'
+    whole = ("sh", "-c", script, test[0], scenario, "never")
     return [Step(f"molecule {scenario}", whole, scenario), *proofs, Step(f"remove {scenario}", remove, scenario)]
 
 
