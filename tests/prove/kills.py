@@ -36,6 +36,11 @@ from shared import (
 PATIENCE = 1800
 
 
+def task_name(line: str) -> str:
+    """Return the name in the line by which Ansible announces a task or a handler."""
+    return line.split("[", 1)[1].rpartition("]")[0]
+
+
 class Run:
     """One run of a playbook, which can be broken off."""
 
@@ -55,8 +60,7 @@ class Run:
 
     def tasks(self) -> list[str]:
         """Return the tasks that have begun."""
-        lines = self.text().splitlines()
-        return [line.split("[", 1)[1].rpartition("]")[0] for line in lines if line.startswith("TASK [")]
+        return [task_name(line) for line in self.text().splitlines() if line.startswith("TASK [")]
 
     def text(self) -> str:
         """Return what it has printed."""
@@ -137,7 +141,7 @@ def changed_tasks(output: str) -> list[str]:
     task, changed = "", []
     for line in output.splitlines():
         if line.startswith(("TASK [", "RUNNING HANDLER [")):
-            task = line.split("[", 1)[1].rpartition("]")[0]
+            task = task_name(line)
         elif line.startswith("changed: ["):
             changed.append(task)
     return changed
