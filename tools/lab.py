@@ -134,7 +134,9 @@ def make_locked_venv(name: str, requirements: Path) -> Path:
     python = directory / "bin" / "python"
     run([sys.executable, "-m", "venv", directory])
     pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    run([*pip, "--require-hashes", "--requirement", requirements])
+    # The lock is the whole answer: pip's own search would ask for newer releases of what an entry wants with extras.
+    run([*pip, "--require-hashes", "--no-deps", "--requirement", requirements])
+    run([python, "-m", "pip", "check", "--disable-pip-version-check"])
     (directory / ".complete").touch()
     return directory
 

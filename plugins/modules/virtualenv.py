@@ -11,6 +11,7 @@ version_added: 0.1.0
 short_description: A Python virtual environment that holds exactly what a lock file says
 description:
   - Makes a virtual environment and installs a requirements file whose every entry carries a hash.
+  - Nothing but these entries is installed, and an entry that lacks something it needs is an error.
   - A marker inside the environment says what it holds, so that a second run, also in check mode, compares
     instead of installing, and an interrupted installation is seen and made anew.
 options:
@@ -88,12 +89,24 @@ def read_marker(path: str) -> str:
 
 def pip_arguments(params: dict[str, str], requirements_file: str) -> list[str]:
     """Return pip's arguments for these module parameters."""
-    arguments = ["install", "--no-input", "--disable-pip-version-check", "--require-hashes"]
+    # The lock is the whole answer: pip's own search would ask for newer releases of what an entry wants with extras.
+    arguments = ["install", "--no-input", "--disable-pip-version-check", "--require-hashes", "--no-deps"]
     if params["index_url"]:
         arguments += ["--index-url", params["index_url"]]
     if params["find_links"]:
         arguments += ["--no-index", "--find-links", params["find_links"]]
     return [*arguments, "--requirement", requirements_file]
+
+
+def run_pip(module: AnsibleModule, arguments: list[str], failure: str) -> None:
+    """Run the environment's pip, or fail with this text and the end of what pip says."""
+    environment = {}
+    if os.path.exists(module.params["ca_path"]):
+        environment["PIP_CERT"] = module.params["ca_path"]
+    python = os.path.join(module.params["path"], "bin", "python")
+    rc, out, err = module.run_command([python, "-m", "pip", *arguments], environ_update=environment)
+    if rc != 0:
+        module.fail_json(msg=f"{failure}: " + " | ".join((err or out).strip().splitlines()[-5:]))
 
 
 def install(module: AnsibleModule, wanted: str) -> None:
@@ -107,16 +120,12 @@ def install(module: AnsibleModule, wanted: str) -> None:
     requirements_file = os.path.join(path, "requirements.txt")
     with open(requirements_file, "w", encoding="utf-8") as handle:
         handle.write(module.params["requirements"])
-    environment = {}
-    if os.path.exists(module.params["ca_path"]):
-        environment["PIP_CERT"] = module.params["ca_path"]
-    rc, out, err = module.run_command(
-        [os.path.join(path, "bin", "python"), "-m", "pip", *pip_arguments(module.params, requirements_file)],
-        environ_update=environment,
+    run_pip(
+        module,
+        pip_arguments(module.params, requirements_file),
+        f"pip could not install the locked requirements into {path}",
     )
-    if rc != 0:
-        last = (err or out).strip().splitlines()[-5:]
-        module.fail_json(msg=f"pip could not install the locked requirements into {path}: " + " | ".join(last))
+    run_pip(module, ["check", "--disable-pip-version-check"], f"The locked requirements in {path} do not fit together")
     temporary = os.path.join(path, MARKER + ".new")
     with open(temporary, "w", encoding="utf-8") as handle:
         handle.write(wanted)

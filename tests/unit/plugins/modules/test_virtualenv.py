@@ -18,16 +18,20 @@ from ansible_collections.mlops.tracking.plugins.modules import virtualenv
 RunModule = Callable[..., dict[str, Any]]
 
 LOCK = "thing==1.0 --hash=sha256:0\n"
-# Makes an environment that holds one program, `python`, which writes down its arguments and says that pip worked.
+# Makes an environment that holds one program, `python`, which writes down its arguments; `pip {failing}` fails.
 INTERPRETER = """\
 #!/bin/sh
 set -e
 mkdir -p "$3/bin"
-printf '%s\\n' '#!/bin/sh' 'echo "$PIP_CERT" "$@" >> "{log}"' 'echo "no such package" >&2' 'exit {rc}' > "$3/bin/python"
+cat > "$3/bin/python" <<'PYTHON'
+#!/bin/sh
+echo "$PIP_CERT" "$@" >> "{log}"
+[ "$3" != "{failing}" ] || {{ echo "no such package" >&2; exit 1; }}
+PYTHON
 chmod 755 "$3/bin/python"
 """
 
-BASE = ["install", "--no-input", "--disable-pip-version-check", "--require-hashes"]
+BASE = ["install", "--no-input", "--disable-pip-version-check", "--require-hashes", "--no-deps"]
 TEST_ARGUMENTS: list[tuple[str, str, list[str]]] = [
     ("", "", []),
     ("https://mirror.test/simple", "", ["--index-url", "https://mirror.test/simple"]),
@@ -48,16 +52,17 @@ class Target:
         self.marker = self.path / virtualenv.MARKER
         self.log = folder / "log"
         self.python = folder / "python3"
-        self.answer(0)
+        self.fail("")
 
-    def answer(self, rc: int) -> None:
-        """Choose how pip ends."""
-        self.python.write_text(INTERPRETER.format(log=self.log, rc=rc))
+    def fail(self, command: str) -> None:
+        """Choose which of pip's commands fails."""
+        self.python.write_text(INTERPRETER.format(log=self.log, failing=command))
         self.python.chmod(0o755)
 
     @property
     def installations(self) -> list[str]:
-        return self.log.read_text().splitlines() if self.log.exists() else []
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [line for line in lines if " -m pip install " in line]
 
     def options(self, **changes: str) -> dict[str, Any]:
         return {"path": str(self.path), "python": str(self.python), "requirements": LOCK, **changes}
@@ -133,13 +138,22 @@ def test_changed_requirements_are_installed_into_an_empty_folder(run_module: Run
     assert len(target.installations) == 2
 
 
-def test_a_failed_installation_is_told_and_made_anew(run_module: RunModule, target: Target) -> None:
-    target.answer(1)
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("install", "pip could not install the locked requirements into {path}: no such package"),
+        ("check", "The locked requirements in {path} do not fit together: no such package"),
+    ],
+)
+def test_a_failed_installation_is_told_and_made_anew(
+    run_module: RunModule, target: Target, command: str, message: str
+) -> None:
+    target.fail(command)
     failed = run_module(virtualenv.main, target.options())
     assert failed["failed"] is True
-    assert f"could not install the locked requirements into {target.path}: no such package" in failed["msg"]
+    assert failed["msg"] == message.format(path=target.path)
     assert not target.marker.exists()
-    target.answer(0)
+    target.fail("")
     assert run_module(virtualenv.main, target.options())["changed"] is True
     assert target.marker.read_text() == virtualenv.fingerprint(LOCK, str(target.python))
 
