@@ -10,63 +10,13 @@ Runs when MLFLOW_PYTHON names an interpreter that has mlflow[auth].
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import time
-import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import MlflowClient
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_smoke import CLEAN_UP, WORK, SmokeTest
 
-PYTHON = os.environ.get("MLFLOW_PYTHON", "")
 USER, PASSWORD = "admin", "a-password-for-this-test"
-START_SECONDS = 120
-
-pytestmark = pytest.mark.skipif(not PYTHON, reason="MLFLOW_PYTHON is not set")
-
-
-@pytest.fixture(scope="module", name="url")
-def fixture_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of its own on loopback, stopped and removed at the end."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(PYTHON).parent}:{os.environ['PATH']}",
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": "a-key-for-this-test",
-        "MLFLOW_AUTH_ADMIN_USERNAME": USER,
-        "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD,
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-    }
-    command = [PYTHON, "-m", "mlflow", "server", "--app-name", "basic-auth", "--workers", "1"]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
-    command += ["--serve-artifacts", "--artifacts-destination", str(folder / "artifacts")]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-        try:
-            wait_for(f"http://127.0.0.1:{port}/health", server)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(timeout=30)
-
-
-def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        assert server.poll() is None, "the server ended before it answered"
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            time.sleep(1)
-    raise AssertionError(f"no answer within {START_SECONDS} seconds")
 
 
 def search(client: MlflowClient, name: str, view: str) -> list[str]:
