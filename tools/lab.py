@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("MLOPS_TRACKING_CACHE", Path.home() / ".cache" / "mlops-tracking"))
 STATE = ROOT / ".lab"
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
+MLFLOW_REQUIREMENTS = ROOT / "roles" / "mlflow" / "files" / "requirements-3.17.2.txt"
 MINIO_MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 LOCAL_AUTHORITIES = Path("/usr/local/share/ca-certificates")
 SUITES = {13: "trixie", 12: "bookworm"}
@@ -149,6 +150,16 @@ def venv_directory() -> Path:
 def make_venv() -> str:
     """Install the tools."""
     return str(make_locked_venv("venv", REQUIREMENTS))
+
+
+def mlflow_python() -> Path:
+    """Return the Python of an MLflow on this machine, locked as the role installs it."""
+    return locked_venv_directory("mlflow", MLFLOW_REQUIREMENTS) / "bin" / "python"
+
+
+def make_mlflow() -> str:
+    """Install that MLflow."""
+    return str(make_locked_venv("mlflow", MLFLOW_REQUIREMENTS))
 
 
 def engine_answers() -> bool:
@@ -313,6 +324,7 @@ def prepare(stages: Stages, releases: Iterable[int] = (13,)) -> None:
     for release in releases:
         stages(f"Image of a bare Debian {release} host", partial(make_image, release))
     stages("Object store, built from source", make_minio)
+    stages("MLflow for tests that start it here", make_mlflow)
 
 
 # ---------------------------------------------------------------- one lab

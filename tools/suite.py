@@ -68,6 +68,15 @@ def minio_modules() -> tuple[str, ...]:
     return ("env", f"MINIO_BINARY={lab_module.minio_binary()}", *tests)
 
 
+def mlflow_modules() -> tuple[str, ...]:
+    """Return the command that runs MLflow's modules, the rights of teams and promotions against a real server."""
+    files = [
+        f"tests/integration/test_{name}.py" for name in ("smoke_live", "mlflow_modules", "rights_role", "promotion")
+    ]
+    tests = python("-m", "pytest", *files, "-q", "-n", "2", "--dist", "loadfile")
+    return ("env", f"MLFLOW_PYTHON={lab_module.mlflow_python()}", *tests)
+
+
 def fast() -> list[Step]:
     """Return lint and unit tests."""
     return [
@@ -90,6 +99,7 @@ def quick_and_single() -> list[Step]:
         *fast(),
         Step("ansible-test sanity", python("tools/sanity.py")),
         Step("object store modules", minio_modules()),
+        Step("MLflow modules", mlflow_modules()),
         *molecule(
             "single",
             Step("installed", python("tools/installed.py", *inventories), "single"),
