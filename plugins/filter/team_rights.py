@@ -12,13 +12,19 @@ description:
   - Turns a list of teams into what M(mlops.tracking.mlflow_experiment), M(mlops.tracking.mlflow_registered_model) and
     M(mlops.tracking.mlflow_role) make. Each team has one role, C(team-NAME). The role C(governance), which promotes
     models, is always among them.
-  - A wrong list is refused as a whole.
+  - A list that contradicts itself is refused as a whole.
+positional: _input, governance_users
 options:
   _input:
     description: Teams, as the option O(mlops.tracking.mlflow#role:main:mlflow_teams) has them.
     type: list
     elements: dict
     required: true
+  governance_users:
+    description: Users with MLflow's own passwords who have the role C(governance).
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -41,10 +47,10 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.mlops.tracking.plugins.module_utils import _mlflow_teams
 
 
-def team_rights(teams: list[dict[str, Any]]) -> dict[str, Any]:
+def team_rights(teams: list[dict[str, Any]], governance_users: list[str] | None = None) -> dict[str, Any]:
     """Return what must exist for ``teams``."""
     try:
-        return _mlflow_teams.team_rights(teams)
+        return _mlflow_teams.team_rights(teams, governance_users or [])
     except (_mlflow_teams.TeamError, TypeError) as exc:
         raise AnsibleFilterError(f"team_rights: {exc}") from exc
 

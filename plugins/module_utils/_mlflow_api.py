@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import MlflowApiError, MlflowClient
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_plan import (
+    RESERVED_ROLE_PREFIX,
     Experiment,
     Grant,
     RegisteredModel,
@@ -154,18 +155,25 @@ class MlflowApi:
 
     # Roles
 
+    def roles(self, workspace: str) -> dict[str, Role]:
+        """All roles by name, with their grants and users, but for those that MLflow keeps for single users."""
+        listed = self._listed_roles(workspace)
+        return {item["name"]: self._role(item) for item in listed if not item["name"].startswith(RESERVED_ROLE_PREFIX)}
+
     def role(self, name: str, workspace: str) -> Role | None:
         """A role with its grants and users."""
-        listed = self._read(f"{RIGHTS}/roles/list", {"workspace": workspace}).get("roles", [])
-        for item in listed:
-            if item["name"] == name:
-                return Role(
-                    role_id=int(item["id"]),
-                    description=item.get("description") or "",
-                    grants={_grant(row): int(row["id"]) for row in item.get("permissions", [])},
-                    users=frozenset(self._role_users(int(item["id"]))),
-                )
-        return None
+        return next((self._role(item) for item in self._listed_roles(workspace) if item["name"] == name), None)
+
+    def _listed_roles(self, workspace: str) -> list[Json]:
+        return list(self._read(f"{RIGHTS}/roles/list", {"workspace": workspace}).get("roles", []))
+
+    def _role(self, item: Json) -> Role:
+        return Role(
+            role_id=int(item["id"]),
+            description=item.get("description") or "",
+            grants={_grant(row): int(row["id"]) for row in item.get("permissions", [])},
+            users=frozenset(self._role_users(int(item["id"]))),
+        )
 
     def _role_users(self, role_id: int) -> list[str]:
         assignments = self._read(f"{RIGHTS}/roles/users/list", {"role_id": role_id}).get("assignments", [])

@@ -130,6 +130,11 @@ class RolePlan:
     changes: tuple[Change, ...] = ()
 
 
+def text_tags(tags: Mapping[t.Any, t.Any] | None) -> dict[str, str] | None:
+    """Tags as MLflow keeps them."""
+    return None if tags is None else {str(key): str(value) for key, value in tags.items()}
+
+
 def plan_tags(
     current: Mapping[str, str], wanted: Mapping[str, str] | None, purge: bool
 ) -> dict[str, tuple[str | None, str | None]]:
@@ -146,6 +151,14 @@ def plan_tags(
         extra = (key for key in sorted(current) if key not in wanted and not key.startswith(RESERVED_TAG_PREFIX))
         changes.update({key: (current[key], None) for key in extra})
     return changes
+
+
+def tag_changes(tags: Mapping[str, tuple[str | None, str | None]]) -> list[Change]:
+    """What `plan_tags` found, as one change or none."""
+    if not tags:
+        return []
+    before = {key: value for key, (value, dummy) in tags.items()}
+    return [Change("tags", before, {key: value for key, (dummy, value) in tags.items()})]
 
 
 def check_artifact_location(current: Experiment | None, wanted: str | None) -> None:
@@ -209,14 +222,25 @@ def _role_changes(current: Role | None, wanted: WantedRole, plan: RolePlan) -> t
     if plan.add or replaced:
         kept = {grant for grant in base.grants if grant.key not in replaced}
         after = kept | set(plan.add) | {grant for dummy, grant in plan.update}
-        changes.append(Change("grants", _texts(base.grants), _texts(after)))
+        changes.append(Change("grants", texts(base.grants), texts(after)))
     if plan.assign or plan.unassign:
         users = (base.users | set(plan.assign)) - set(plan.unassign)
         changes.append(Change("users", sorted(base.users), sorted(users)))
     return tuple(changes)
 
 
-def _texts(grants: Iterable[Grant]) -> list[str]:
+def removal(current: Role) -> list[Change]:
+    """What goes with a role."""
+    changes = [Change("role", "present", "absent")]
+    if current.grants:
+        changes.append(Change("grants", texts(current.grants), []))
+    if current.users:
+        changes.append(Change("users", sorted(current.users), []))
+    return changes
+
+
+def texts(grants: Iterable[Grant]) -> list[str]:
+    """Grants as a reader knows them, in order."""
     return [str(grant) for grant in sorted(grants)]
 
 

@@ -3,14 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Teams, as a reviewed file lists them, as rights that MLflow knows. Private to this collection.
 
-Pure: no Ansible, no network.
+Pure: no Ansible, no network. What a spec can say of a list of teams, such as its types and choices, the argument spec
+of the role says; here are the rules between values.
 """
 
 from __future__ import annotations
 
 import re
 import typing as t
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_gates import LOCK_SUFFIX
 
 ROLE_PREFIX = "team-"
 GOVERNANCE_ROLE = "governance"
@@ -21,9 +24,6 @@ GOVERNANCE_GRANTS = (
     ("prompt", "MANAGE"),
     ("experiment", "READ"),
 )
-MODEL_PERMISSIONS = EXPERIMENT_PERMISSIONS = ("READ", "USE", "EDIT", "MANAGE", "DENY")
-TEAM_KEYS = {"name", "state", "groups", "users", "service_accounts", "experiments", "models"}
-RESOURCE_KEYS = {"name", "permission"}
 DEFAULT_PERMISSION = "EDIT"
 EVERYTHING = "*"
 
@@ -37,14 +37,23 @@ class TeamError(ValueError):
     """A list of teams that cannot be meant as it is written."""
 
 
-def team_rights(teams: Sequence[Team]) -> Json:
+class Fault(t.NamedTuple):
+    """What is wrong with a list of teams: where below the list, what, and the way out."""
+
+    path: str
+    problem: str
+    remedy: str
+
+
+def team_rights(teams: Sequence[Team], governance_users: Iterable[str] = ()) -> Json:
     """What must exist for the teams: C(experiments), C(models) and C(roles), in a fixed order."""
     check_teams(teams)
     present = [team for team in teams if _is_present(team)]
+    roles = [_role(team) for team in sorted(teams, key=lambda team: str(team["name"]))]
     return {
         "experiments": _names(present, "experiments"),
         "models": _names(present, "models"),
-        "roles": [_governance(), *(_role(team) for team in sorted(teams, key=lambda team: str(team["name"])))],
+        "roles": [_governance(governance_users), *roles],
     }
 
 
@@ -61,6 +70,13 @@ def team_group_roles(teams: Sequence[Team], governance_groups: Sequence[str] = (
     return {group: sorted(names) for group, names in sorted(roles.items())}
 
 
+def unlisted_team_roles(roles: Sequence[Mapping[str, t.Any]], teams: Sequence[Team]) -> list[Mapping[str, t.Any]]:
+    """Those of a server's roles that were made for a team which the list does not name any more."""
+    check_teams(teams)
+    listed = {role_name(team) for team in teams}
+    return [role for role in roles if role["name"].startswith(ROLE_PREFIX) and role["name"] not in listed]
+
+
 def role_name(team: Team) -> str:
     """The name of a team's role."""
     return f"{ROLE_PREFIX}{team['name']}"
@@ -68,44 +84,57 @@ def role_name(team: Team) -> str:
 
 def check_teams(teams: Sequence[Team]) -> None:
     """Refuse what would silently give other rights than a reader expects."""
+    faults = "; ".join(f"teams{fault.path}: {fault.problem} {fault.remedy}" for fault in team_faults(teams))
+    if faults:
+        raise TeamError(faults)
+
+
+def team_faults(teams: Sequence[Team]) -> Iterator[Fault]:
+    """All that is wrong with a list of teams."""
     names: set[str] = set()
-    for team in teams:
-        if not isinstance(team, Mapping) or not isinstance(team.get("name"), str):
-            raise TeamError("each team needs a name, such as {name: pricing, groups: [pricing]}")
-        name = team["name"]
-        _check_keys(f"team {name}", team, TEAM_KEYS)
+    for index, team in enumerate(teams):
+        path = f"[{index}]"
+        if not _is_named(team):
+            yield Fault(path, "has no name.", "write a mapping, such as {name: pricing, groups: [pricing]}.")
+            continue
+        name = str(team["name"])
         if not _NAME.match(name):
-            raise TeamError(f"team {name}: use lower-case letters, digits and inner . _ - for the name")
-        if name in names:
-            raise TeamError(f"team {name} is listed twice; keep one entry")
+            yield Fault(f"{path}.name", f'is "{name}".', "use a-z, 0-9 and inner . _ -, 64 characters at most.")
+        elif name in names:
+            yield Fault(f"{path}.name", f'is "{name}", which another team has.', "keep one entry of each name.")
         names.add(name)
-        if team.get("state", "present") not in ("present", "absent"):
-            raise TeamError(f"team {name}: state is {team['state']}; use present or absent")
-        _check_resources(name, "experiments", team.get("experiments") or [], EXPERIMENT_PERMISSIONS)
-        _check_resources(name, "models", team.get("models") or [], MODEL_PERMISSIONS)
+        for kind in ("experiments", "models"):
+            yield from _resource_faults(f"{path}.{kind}", team.get(kind) or [], kind)
 
 
-def _check_keys(what: str, found: Mapping[str, t.Any], known: Iterable[str]) -> None:
-    unknown = sorted(set(found) - set(known))
-    if unknown:
-        raise TeamError(f"{what}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
-
-
-def _check_resources(team: str, kind: str, resources: Sequence[Mapping[str, t.Any]], known: Sequence[str]) -> None:
+def _resource_faults(path: str, resources: Sequence[Mapping[str, t.Any]], kind: str) -> Iterator[Fault]:
     names: set[str] = set()
-    for item in resources:
-        if not isinstance(item, Mapping) or not item.get("name"):
-            raise TeamError(f"team {team}: each of {kind} needs a name, such as {{name: pricing, permission: EDIT}}")
+    for index, item in enumerate(resources):
+        where = f"{path}[{index}].name"
+        if not _is_named(item):
+            yield Fault(where, "is missing.", "write a mapping, such as {name: pricing, permission: EDIT}.")
+            continue
         name = str(item["name"])
-        _check_keys(f"team {team}: {kind} {name}", item, RESOURCE_KEYS)
-        if EVERYTHING in name and name != EVERYTHING:
-            raise TeamError(f"team {team}: {kind} {name}: MLflow knows whole names and * for all, no prefixes")
-        permission = item.get("permission", DEFAULT_PERMISSION)
-        if permission not in known:
-            raise TeamError(f"team {team}: {kind} {name}: permission is {permission}; use one of {', '.join(known)}")
         if name in names:
-            raise TeamError(f"team {team}: {kind} {name} is listed twice; keep one entry")
+            yield Fault(where, f'is "{name}", which is listed above.', "keep one entry of each name.")
         names.add(name)
+        if not name.strip():
+            yield Fault(where, "is empty.", "name one, or write * for all.")
+        elif EVERYTHING in name and name != EVERYTHING:
+            yield Fault(where, f'is "{name}"; MLflow has no prefixes.', "write whole names, or * for all.")
+        elif kind == "models":
+            yield from _model_name_faults(where, name)
+
+
+def _model_name_faults(where: str, name: str) -> Iterator[Fault]:
+    if "/" in name or ":" in name:
+        yield Fault(where, f'is "{name}", which MLflow refuses for a model.', "use a name without / and :.")
+    elif name.endswith(LOCK_SUFFIX):
+        yield Fault(where, f'is "{name}", the lock of a promotion.', f"use a name that does not end in {LOCK_SUFFIX}.")
+
+
+def _is_named(item: object) -> bool:
+    return isinstance(item, Mapping) and "name" in item
 
 
 def _is_present(team: Team) -> bool:
@@ -117,7 +146,7 @@ def _names(teams: Iterable[Team], kind: str) -> list[str]:
     return sorted(names - {EVERYTHING})
 
 
-def _governance() -> Json:
+def _governance(users: Iterable[str]) -> Json:
     grants = [
         {"resource_type": resource_type, "resource_pattern": EVERYTHING, "permission": permission}
         for resource_type, permission in GOVERNANCE_GRANTS
@@ -126,7 +155,7 @@ def _governance() -> Json:
         "name": GOVERNANCE_ROLE,
         "description": GOVERNANCE_DESCRIPTION,
         "grants": grants,
-        "users": None,
+        "users": sorted({str(name) for name in users}),
         "state": "present",
     }
 

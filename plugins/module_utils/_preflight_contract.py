@@ -15,6 +15,7 @@ import re
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
+from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_teams import team_faults
 from ansible_collections.mlops.tracking.plugins.module_utils._preflight_hosts import EXPORTER_PORTS, FIXED_PORTS
 from ansible_collections.mlops.tracking.plugins.module_utils._sizing import SizingError, pool_plan
 from ansible_collections.mlops.tracking.plugins.module_utils._spec import Problem, show
@@ -46,6 +47,7 @@ def check_values(contract: Contract, groups: Groups, mlflow_versions: Sequence[s
     yield from check_connections(contract, groups)
     yield from check_paths(contract)
     yield from check_version(contract, mlflow_versions)
+    yield from check_teams(contract)
 
 
 def check_domain(contract: Contract) -> Iterator[Problem]:
@@ -263,3 +265,10 @@ def check_version(contract: Contract, versions: Sequence[str]) -> Iterator[Probl
             f"is {show(name, value)}, for which no locked requirements exist.",
             f"choose one of: {', '.join(versions)}.",
         )
+
+
+def check_teams(contract: Contract) -> Iterator[Problem]:
+    """What a list of teams cannot mean."""
+    name = "platform_teams"
+    for fault in team_faults(contract.get(name) or []):
+        yield Problem(f"{name}{fault.path}", fault.problem, fault.remedy)

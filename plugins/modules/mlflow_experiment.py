@@ -92,6 +92,8 @@ from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_plan import
     Experiment,
     check_artifact_location,
     plan_tags,
+    tag_changes,
+    text_tags,
 )
 
 PROPERTIES: dict[str, dict[str, t.Any]] = {
@@ -103,11 +105,6 @@ PROPERTIES: dict[str, dict[str, t.Any]] = {
 }
 
 
-def text_tags(tags: dict[str, t.Any] | None) -> dict[str, str] | None:
-    """Tags as MLflow keeps them."""
-    return None if tags is None else {str(key): str(value) for key, value in tags.items()}
-
-
 def make_present(module: AnsibleModule, api: MlflowApi) -> Outcome:
     """Make or restore the experiment, then write its tags."""
     params = module.params
@@ -115,10 +112,7 @@ def make_present(module: AnsibleModule, api: MlflowApi) -> Outcome:
     check_artifact_location(current, params["artifact_location"])
     wanted = text_tags(params["tags"])
     tags = plan_tags(current.tags if current else {}, wanted, params["purge_tags"])
-    changes = presence(current)
-    if tags:
-        before = {key: value for key, (value, dummy) in tags.items()}
-        changes.append(Change("tags", before, {key: value for key, (dummy, value) in tags.items()}))
+    changes = [*presence(current), *tag_changes(tags)]
     experiment_id = current.experiment_id if current else ""
     if not module.check_mode:
         if current is None:

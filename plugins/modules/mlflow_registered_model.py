@@ -92,6 +92,8 @@ from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_plan import
     PlanError,
     RegisteredModel,
     plan_tags,
+    tag_changes,
+    text_tags,
 )
 
 PROPERTIES: dict[str, dict[str, t.Any]] = {
@@ -108,16 +110,14 @@ def make_present(module: AnsibleModule, api: MlflowApi) -> Outcome:
     """Make the model where it is missing, then change what differs."""
     params = module.params
     name, description = params["name"], params["description"]
-    wanted = None if params["tags"] is None else {str(key): str(value) for key, value in params["tags"].items()}
+    wanted = text_tags(params["tags"])
     current = api.registered_model(name)
     base = current or RegisteredModel()
     tags = plan_tags(base.tags, wanted, params["purge_tags"])
     changes = [] if current else [Change("registered_model", "absent", "present")]
     if description is not None and description != base.description:
         changes.append(Change("description", base.description, description))
-    if tags:
-        before = {key: value for key, (value, dummy) in tags.items()}
-        changes.append(Change("tags", before, {key: value for key, (dummy, value) in tags.items()}))
+    changes += tag_changes(tags)
     if module.check_mode:
         return Outcome(changes)
     if current is None:

@@ -152,7 +152,6 @@ from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_plan import
     NAMED_TYPES,
     PERMISSIONS,
     WILDCARD_TYPES,
-    Change,
     Grant,
     PlanError,
     Role,
@@ -161,6 +160,7 @@ from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_plan import
     check_grants,
     check_role_name,
     plan_role,
+    removal,
 )
 
 GRANT_OPTIONS: dict[str, dict[str, t.Any]] = {
@@ -239,7 +239,7 @@ def make_absent(module: AnsibleModule, api: MlflowApi) -> Outcome:
         return Outcome(values=values)
     if not module.check_mode:
         api.delete_role(current.role_id)
-    return Outcome([Change("role", "present", "absent")], values)
+    return Outcome(removal(current), values)
 
 
 def converge(module: AnsibleModule, api: MlflowApi) -> Outcome:

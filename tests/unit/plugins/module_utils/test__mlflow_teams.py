@@ -12,11 +12,12 @@ import typing as t
 import pytest
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.mlops.tracking.plugins.filter import team_group_roles, team_rights
+from ansible_collections.mlops.tracking.plugins.filter import team_group_roles, team_rights, team_roles_unlisted
 from ansible_collections.mlops.tracking.plugins.module_utils import _mlflow_teams
 
 rights = team_rights.FilterModule().filters()["team_rights"]
 group_roles = team_group_roles.FilterModule().filters()["team_group_roles"]
+unlisted = team_roles_unlisted.FilterModule().filters()["team_roles_unlisted"]
 
 PRICING: dict[str, t.Any] = {
     "name": "pricing",
@@ -42,11 +43,11 @@ TEAMS = [PRICING, FRAUD, GONE]
 
 
 def test_rights() -> None:
-    found = rights(TEAMS)
+    found = rights(TEAMS, ["grace", "ada", "ada"])
     assert found["experiments"] == ["pricing/daily", "shared"]
     assert found["models"] == ["price"]
     governance, fraud, gone, pricing = found["roles"]
-    assert (governance["name"], governance["users"]) == ("governance", None)
+    assert (governance["name"], governance["users"]) == ("governance", ["ada", "grace"])
     assert {(grant["resource_type"], grant["permission"]) for grant in governance["grants"]} == {
         ("registered_model", "MANAGE"),
         ("prompt", "MANAGE"),
@@ -92,19 +93,24 @@ def test_the_order_of_a_list_has_no_meaning() -> None:
         assert group_roles(shuffled, ["g"]) == group_roles(TEAMS, ["g"])
 
 
-# teams, part of the message
+def test_roles_of_teams_that_are_no_longer_listed() -> None:
+    names = ["governance", "team-fraud", "team-gone", "team-old", "by-hand"]
+    assert unlisted([{"name": name, "grants": []} for name in names], TEAMS) == [{"name": "team-old", "grants": []}]
+    assert unlisted([], TEAMS) == []
+
+
+# teams, what is said
 WRONG: list[tuple[t.Any, str]] = [
-    (["pricing"], "each team needs a name"),
-    ([{"groups": []}], "each team needs a name"),
-    ([{"name": "Pricing"}], "use lower-case letters"),
-    ([{"name": "p"}, {"name": "p"}], "team p is listed twice"),
-    ([{"name": "p", "group": ["x"]}], "team p: unknown group; known are experiments, groups"),
-    ([{"name": "p", "state": "gone"}], "state is gone; use present or absent"),
-    ([{"name": "p", "experiments": ["daily"]}], "each of experiments needs a name"),
-    ([{"name": "p", "models": [{"name": "price-*"}]}], "whole names and \\* for all, no prefixes"),
-    ([{"name": "p", "models": [{"name": "m", "permission": "WRITE"}]}], "permission is WRITE; use one of READ"),
-    ([{"name": "p", "models": [{"name": "m"}, {"name": "m"}]}], "models m is listed twice"),
-    ([{"name": "p", "models": [{"name": "m", "alias": "x"}]}], "models m: unknown alias"),
+    (["pricing"], r"teams\[0\]: has no name"),
+    ([{"groups": []}], r"teams\[0\]: has no name"),
+    ([{"name": "Pricing"}], r'teams\[0\].name: is "Pricing". use a-z'),
+    ([{"name": "p"}, {"name": "p"}], r'teams\[1\].name: is "p", which another team has'),
+    ([{"name": "p", "experiments": ["daily"]}], r"teams\[0\].experiments\[0\].name: is missing"),
+    ([{"name": "p", "experiments": [{"name": " "}]}], r"teams\[0\].experiments\[0\].name: is empty"),
+    ([{"name": "p", "models": [{"name": "m-*"}]}], r'teams\[0\].models\[0\].name: is "m-\*"; MLflow has no prefixes'),
+    ([{"name": "p", "models": [{"name": "m"}, {"name": "m"}]}], r"teams\[0\].models\[1\].name: .* listed above"),
+    ([{"name": "p", "models": [{"name": "a/b"}]}], "which MLflow refuses for a model"),
+    ([{"name": "p", "models": [{"name": "m.promotion-lock"}]}], "the lock of a promotion"),
     (None, "NoneType"),
 ]
 
@@ -115,6 +121,14 @@ def test_wrong_list(teams: t.Any, message: str) -> None:
         rights(teams)
     with pytest.raises(AnsibleFilterError, match=f"team_group_roles: .*{message}"):
         group_roles(teams)
+    with pytest.raises(AnsibleFilterError, match=f"team_roles_unlisted: .*{message}"):
+        unlisted([], teams)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    teams = [{"name": "P"}, {"name": "q", "models": [{"name": "a:b"}]}]
+    with pytest.raises(AnsibleFilterError, match=r"teams\[0\].name.*teams\[1\].models"):
+        rights(teams)
 
 
 def test_the_names_of_roles_are_none_of_mlflows_own() -> None:

@@ -16,6 +16,7 @@ from ansible_collections.mlops.tracking.plugins.module_utils import _mlflow_modu
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import MlflowApiError, MlflowResponse
 from ansible_collections.mlops.tracking.plugins.modules import (
     mlflow_experiment,
+    mlflow_info,
     mlflow_model_alias,
     mlflow_registered_model,
     mlflow_role,
@@ -238,8 +239,15 @@ CASES: list[tuple[t.Any, dict[str, t.Any], dict[str, t.Any], list[str], list[tup
         mlflow_role,
         ROLE_READS,
         {"name": "team", "state": "absent"},
-        ["role"],
+        ["role", "grants", "users"],
         [("DELETE 3.0/mlflow/roles/delete", {"role_id": 2})],
+    ),
+    (
+        mlflow_role,
+        {LIST_ROLES: {"roles": [{"id": 4, "name": "empty"}]}},
+        {"name": "empty", "state": "absent"},
+        ["role"],
+        [("DELETE 3.0/mlflow/roles/delete", {"role_id": 4})],
     ),
     (
         mlflow_model_alias,
@@ -321,6 +329,15 @@ def test_what_a_role_has_besides_is_told(monkeypatch: pytest.MonkeyPatch, run_mo
         ["ada"],
     )
     assert warnings == ["Role team: it also has EDIT on experiment 5, user ada; purge=true takes that away"]
+
+
+def test_info_lists_roles_but_those_of_single_users(monkeypatch: pytest.MonkeyPatch, run_module: t.Any) -> None:
+    listed = {"roles": [*ROLES["roles"][1:], {"id": 7, "name": "__user_9__"}]}
+    monkeypatch.setattr(mlflow_info, "from_module", lambda _module: FakeServer({**ROLE_READS, LIST_ROLES: listed}))
+    result = run_module(mlflow_info.main, {**CONNECTION, "roles": True})
+    assert result["roles"] == [
+        {"name": "team", "description": "one", "grants": ["EDIT on experiment 5"], "users": ["ada"]}
+    ]
 
 
 def test_check_mode_names_an_experiment_that_is_not_made_yet(
