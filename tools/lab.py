@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("MLOPS_TRACKING_CACHE", Path.home() / ".cache" / "mlops-tracking"))
 STATE = ROOT / ".lab"
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
-MLFLOW_REQUIREMENTS = ROOT / "roles" / "mlflow" / "files" / "requirements-3.17.2.txt"
+EXAMPLE_REQUIREMENTS = ROOT / "examples" / "requirements.txt"
 MINIO_MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 LOCAL_AUTHORITIES = Path("/usr/local/share/ca-certificates")
 SUITES = {13: "trixie", 12: "bookworm"}
@@ -152,14 +152,14 @@ def make_venv() -> str:
     return str(make_locked_venv("venv", REQUIREMENTS))
 
 
-def mlflow_python() -> Path:
-    """Return the Python of an MLflow on this machine, locked as the role installs it."""
-    return locked_venv_directory("mlflow", MLFLOW_REQUIREMENTS) / "bin" / "python"
+def example_python() -> Path:
+    """Return the Python of a data scientist on this machine, with what examples/train.py needs."""
+    return locked_venv_directory("example", EXAMPLE_REQUIREMENTS) / "bin" / "python"
 
 
-def make_mlflow() -> str:
-    """Install that MLflow."""
-    return str(make_locked_venv("mlflow", MLFLOW_REQUIREMENTS))
+def make_example() -> str:
+    """Install what examples/train.py needs."""
+    return str(make_locked_venv("example", EXAMPLE_REQUIREMENTS))
 
 
 def engine_answers() -> bool:
@@ -324,7 +324,6 @@ def prepare(stages: Stages, releases: Iterable[int] = (13,)) -> None:
     for release in releases:
         stages(f"Image of a bare Debian {release} host", partial(make_image, release))
     stages("Object store, built from source", make_minio)
-    stages("MLflow for tests that start it here", make_mlflow)
 
 
 # ---------------------------------------------------------------- one lab
@@ -360,6 +359,11 @@ class Lab:
         """Return the file that playbooks/secrets.yml writes for this lab."""
         return self.directory / "group_vars" / "all" / "secrets.yml"
 
+    @property
+    def passwords(self) -> Path:
+        """Return the folder with the passwords of the lab's users, made when they are first asked for."""
+        return STATE / self.name / "passwords"
+
     def container(self, host: str) -> str:
         """Return the container's name."""
         return f"{self.name}-{host}"
@@ -387,7 +391,7 @@ class Lab:
         """Write what differs from the shipped inventory: the connection, the mirror, and where secrets go."""
         self.directory.mkdir(parents=True, exist_ok=True)
         archive = minio_archive()
-        variables = {
+        variables: dict[str, object] = {
             "ansible_connection": "community.docker.docker",
             "ansible_pipelining": True,
             "minio_archive_url": f"file:///var/cache/lab/{archive.name}",
@@ -397,11 +401,30 @@ class Lab:
             "platform_extra_ca_certificate_files": sorted(map(str, LOCAL_AUTHORITIES.glob("*.crt"))),
             "platform_secrets_file": str(self.secrets_file),
         }
+        if self.scenario == "single":
+            variables |= self.teams()
         hosts = {host: {"ansible_host": self.container(host)} for host in self.hosts}
         # JSON is YAML, and needs no library here.
         (self.directory / "lab.yml").write_text(
             json.dumps({"all": {"hosts": hosts, "vars": variables}}, indent=2) + "\n"
         )
+
+
+    def teams(self) -> dict[str, object]:
+        """Return two teams, one of which may look at an experiment of the other, and somebody who promotes models."""
+        users = {
+            name: f"{{{{ lookup('ansible.builtin.password', '{self.passwords / name}', length=24) }}}}"
+            for name in ("ada", "bob", "grace")
+        }
+        daily = {"name": "pricing/daily"}
+        pricing = {"name": "pricing", "users": ["ada"], "experiments": [daily], "models": [{"name": "price"}]}
+        read = {**daily, "permission": "READ"}
+        fraud = {"name": "fraud", "users": ["bob"], "experiments": [{"name": "fraud"}, read]}
+        return {
+            "platform_teams": [pricing, fraud],
+            "platform_governance_users": ["grace"],
+            "mlflow_user_passwords": users,
+        }
 
 
 def hosts_of(inventory: Path) -> list[str]:
@@ -561,11 +584,11 @@ MLflow answers at https://{DOMAIN} (this machine's /etc/hosts knows the name).
 
 def example(the_lab: Lab) -> str:
     """Run examples/train.py as a data scientist would, with nothing but the address and a password."""
-    directory = make_locked_venv("example", ROOT / "examples" / "requirements.txt")
+    make_example()
     secrets = read_secrets(the_lab)
     (the_lab.logs / "ca.crt").write_text(secrets["platform_ca_certificate"])
     result = run(
-        [directory / "bin" / "python", ROOT / "examples" / "train.py"],
+        [example_python(), ROOT / "examples" / "train.py"],
         cwd=the_lab.logs,
         env={
             **os.environ,

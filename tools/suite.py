@@ -68,13 +68,12 @@ def minio_modules() -> tuple[str, ...]:
     return ("env", f"MINIO_BINARY={lab_module.minio_binary()}", *tests)
 
 
-def mlflow_modules() -> tuple[str, ...]:
-    """Return the command that runs MLflow's modules, the rights of teams and promotions against a real server."""
-    files = [
-        f"tests/integration/test_{name}.py" for name in ("smoke_live", "mlflow_modules", "rights_role", "promotion")
-    ]
+def mlflow_modules(lab: str) -> Step:
+    """Return the step that asks a running platform for rights and promotions, as its modules and pipelines do."""
+    names = ("smoke_live", "mlflow_modules", "rights", "promotion")
+    files = [f"tests/integration/test_{name}.py" for name in names]
     tests = python("-m", "pytest", *files, "-q", "-n", "2", "--dist", "loadfile")
-    return ("env", f"MLFLOW_PYTHON={lab_module.mlflow_python()}", *tests)
+    return Step("MLflow modules", ("env", f"LAB={lab}", *tests), "single")
 
 
 def fast() -> list[Step]:
@@ -99,9 +98,9 @@ def quick_and_single() -> list[Step]:
         *fast(),
         Step("ansible-test sanity", python("tools/sanity.py")),
         Step("object store modules", minio_modules()),
-        Step("MLflow modules", mlflow_modules()),
         *molecule(
             "single",
+            mlflow_modules(lab.name),
             Step("installed", python("tools/installed.py", *inventories), "single"),
             proof("worker kill", *worker_kill, hosts="single"),
             proof("renewal", "tests/prove/renewal.py", "--lab", lab.name, hosts="single"),
@@ -231,6 +230,8 @@ def main() -> int:
             stages("Ansible and the test tools", lab_module.make_venv)
         else:
             prepare(stages, (13, 12) if options.command == "test" else (13,))
+            if options.command == "test":
+                stages("A data scientist's Python", lab_module.make_example)
     except LabError as error:
         print(f"\n{error}\n0 passed, 1 failed", flush=True)
         return 1

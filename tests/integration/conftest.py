@@ -2,137 +2,147 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""MLflow's own server with its users and passwords, and one way to run a module against it.
+"""The platform that tests of MLflow's modules ask, through its edge, and one way to run a module against it.
 
-Tests that use it are skipped unless MLFLOW_PYTHON names an interpreter that has mlflow[auth].
+It is the lab that the variable LAB names, as for tests/testinfra: `LAB=demo pytest tests/integration/test_rights.py`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import socket
+import secrets
 import subprocess
-import time
+import sys
 import typing as t
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
 
-PYTHON = os.environ.get("MLFLOW_PYTHON", "")
-USER, PASSWORD = "admin", "a-password-for-this-test"
-START_SECONDS = 120
+from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_api import MlflowApi
+from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import MlflowApiError, MlflowClient, Route
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests" / "prove")]
+
+from shared import DOMAIN, Lab, lab, playbook_command, read_secrets, tool_environment  # noqa: E402
+
+ADMIN = "admin"
+COLORS = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
 
 Run = Callable[..., dict[str, t.Any]]
 
 
-@contextmanager
-def serve(folder: Path, *bind: str, **more: str) -> Iterator[subprocess.Popen[bytes]]:
-    """MLflow as the role serves it, but for the database: gunicorn, the auth app, no rights without a grant."""
-    environment = {
-        **os.environ,
-        "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{folder}/mlflow.db",
-        "_MLFLOW_SERVER_REGISTRY_STORE": f"sqlite:///{folder}/mlflow.db",
-        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
-        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
-        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(folder / "artifacts"),
-        "_MLFLOW_SGI_NAME": "gunicorn",
-        "MLFLOW_AUTH_CONFIG_PATH": str(settings(folder)),
-        "MLFLOW_AUTH_ADMIN_USERNAME": USER,
-        "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD,
-        "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": "a-key-for-this-test",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        **more,
-    }
-    command = [PYTHON, "-m", "gunicorn", "--threads", "8", "--timeout", "120", "--worker-tmp-dir", str(folder)]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
-            [*command, *bind, "mlflow.server.auth:create_app()"], cwd=folder, env=environment, stdout=log, stderr=log
+@dataclass(frozen=True)
+class Platform:
+    """A running platform, as its administrator and its users reach it."""
+
+    the_lab: Lab
+    url: str
+    password: str
+    ca_file: Path
+
+    def user_password(self, name: str) -> str:
+        """The password of a user whom the lab lists."""
+        return self.password if name == ADMIN else (self.the_lab.passwords / name).read_text().strip()
+
+    def client(self, name: str = ADMIN, password: str = "") -> MlflowClient:
+        """A client that logs in as this user."""
+        secret = password or self.user_password(name)
+        return MlflowClient(self.url, username=name, password=secret, route=Route(ca_path=str(self.ca_file)))
+
+    def api(self) -> MlflowApi:
+        """What the administrator can ask for."""
+        return MlflowApi(self.client())
+
+    def status(self, name: str, method: str, path: str, body: t.Any = None, query: t.Any = None) -> int:
+        """How the server answers a user; 0 would be no answer."""
+        return status(self.client(name), method, f"/api/2.0/mlflow/{path}", body, query)
+
+    def environment(self, name: str = ADMIN) -> dict[str, str]:
+        """What a user's own shell has."""
+        return {
+            **tool_environment(),
+            **COLORS,
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "MLFLOW_TRACKING_URI": self.url,
+            "MLFLOW_TRACKING_USERNAME": name,
+            "MLFLOW_TRACKING_PASSWORD": self.user_password(name),
+            "MLFLOW_TRACKING_SERVER_CERT_PATH": str(self.ca_file),
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+
+    def playbook(self, path: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a playbook on the lab's hosts, without a secret in its output."""
+        command = playbook_command(self.the_lab, path, *arguments)
+        ended = subprocess.run(
+            command, env={**tool_environment(), **COLORS}, capture_output=True, text=True, check=False
         )
-        try:
-            yield server
-        finally:
-            server.terminate()
-            server.wait(timeout=60)
+        assert self.password not in ended.stdout + ended.stderr
+        return ended
 
 
-@pytest.fixture(scope="module", name="url")
-def fixture_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of its own on loopback, stopped and removed at the end."""
-    if not PYTHON:
-        pytest.skip("MLFLOW_PYTHON is not set")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with serve(tmp_path_factory.mktemp("mlflow"), "--bind", f"127.0.0.1:{port}") as server:
-        wait_for(f"http://127.0.0.1:{port}/health", server)
-        yield f"http://127.0.0.1:{port}"
+def status(client: MlflowClient, method: str, path: str, body: t.Any = None, query: t.Any = None) -> int:
+    """How the server answers; 0 would be no answer."""
+    try:
+        return client.request(method, path, json=body, query=query).status
+    except MlflowApiError as exc:
+        return exc.status
 
 
-class SocketServer(t.NamedTuple):
-    """A server that listens where the edge finds it on one host."""
-
-    unix_socket: Path
-    server_name: str
-
-
-@pytest.fixture(scope="module", name="socket_server")
-def fixture_socket_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SocketServer]:
-    """A server behind a socket that answers to its public name only, as the role runs it beside the edge."""
-    if not PYTHON:
-        pytest.skip("MLFLOW_PYTHON is not set")
-    folder = tmp_path_factory.mktemp("mlflow")
-    found = SocketServer(folder / "rest.sock", "mlflow.example.com")
-    bind = ("--bind", f"unix:{found.unix_socket}")
-    with serve(folder, *bind, MLFLOW_SERVER_ALLOWED_HOSTS=found.server_name) as server:
-        deadline = time.monotonic() + START_SECONDS
-        # It binds before it can answer; a request waits until then.
-        while not found.unix_socket.exists():
-            assert server.poll() is None, "the server ended before it answered"
-            assert time.monotonic() < deadline, f"no socket within {START_SECONDS} seconds"
-            time.sleep(0.2)
-        yield found
+@pytest.fixture(scope="session", name="platform")
+def fixture_platform(tmp_path_factory: pytest.TempPathFactory) -> Platform:
+    """The lab that LAB names."""
+    if not os.environ.get("LAB"):
+        pytest.fail("set LAB to the name of a running lab, such as demo")
+    the_lab = lab(os.environ["LAB"])
+    found = read_secrets(the_lab)
+    ca_file = tmp_path_factory.mktemp("platform") / "ca.crt"
+    ca_file.write_text(found["platform_ca_certificate"])
+    return Platform(the_lab, f"https://{DOMAIN}", found["platform_mlflow_admin_password"], ca_file)
 
 
-def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        assert server.poll() is None, "the server ended before it answered"
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            time.sleep(1)
-    raise AssertionError(f"no answer within {START_SECONDS} seconds")
+@pytest.fixture(scope="module", name="mark")
+def fixture_mark() -> str:
+    """A part of names that no earlier run on the same platform used."""
+    return secrets.token_hex(4)
 
 
-def settings(folder: Path) -> Path:
-    path = folder / "auth.ini"
-    path.write_text(
-        "[mlflow]\ndefault_permission = NO_PERMISSIONS\n"
-        f"database_uri = sqlite:///{folder}/auth.db\nadmin_username = {USER}\n"
-        "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
-        "auth_cache_ttl_seconds = 60\n"
-    )
-    return path
+@pytest.fixture(scope="module", name="tidy")
+def fixture_tidy(platform: Platform, mark: str) -> Iterator[None]:
+    """Afterwards, remove users, roles and models of the module; experiments are deleted softly, as MLflow can."""
+    yield
+    client, api = platform.client(), platform.api()
+    for name, role in api.roles("default").items():
+        if mark in name:
+            api.delete_role(role.role_id)
+    for user in client.request("GET", "/api/2.0/mlflow/users/list").json["users"]:
+        if mark in user["username"]:
+            api.delete_user(user["username"])
+    like = {"filter": f"name LIKE '%{mark}%'", "max_results": 1000}
+    models = client.request("GET", "/api/2.0/mlflow/registered-models/search", query=like).json
+    for model in models.get("registered_models", []):
+        api.delete_registered_model(model["name"])
+    found = client.request("POST", "/api/2.0/mlflow/experiments/search", json=like).json
+    for experiment in found.get("experiments", []):
+        api.delete_experiment(experiment["experiment_id"])
 
 
 @pytest.fixture(name="run")
-def fixture_run(url: str, capsys: pytest.CaptureFixture[str]) -> Run:
+def fixture_run(platform: Platform, tidy: None, capsys: pytest.CaptureFixture[str]) -> Run:
     """Call with a module and its options; returns what the module prints."""
+    account = {"mlflow_url": platform.url, "mlflow_username": ADMIN, "mlflow_password": platform.password}
+    internal = {"_ansible_diff": True, "_ansible_remote_tmp": "/tmp"}
 
     def run(module: t.Any, options: dict[str, t.Any], check: bool = False, **connection: t.Any) -> dict[str, t.Any]:
-        given = {"mlflow_url": url, "mlflow_username": USER, "mlflow_password": PASSWORD, **connection}
-        internal = {"_ansible_check_mode": check, "_ansible_diff": True, "_ansible_remote_tmp": "/tmp"}
-        with patch_module_args({**given, **options, **internal}), pytest.raises(SystemExit):
+        given = {**account, "ca_path": str(platform.ca_file), **connection, **options, **internal}
+        with patch_module_args({**given, "_ansible_check_mode": check}), pytest.raises(SystemExit):
             module.main()
         output = capsys.readouterr().out
-        assert PASSWORD not in output
+        assert platform.password not in output
         result: dict[str, t.Any] = json.loads(output)
         return result
 

@@ -2,20 +2,17 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The modules of rights and the registry against MLflow's own server and auth app.
-
-Runs when MLFLOW_PYTHON names an interpreter that has mlflow[auth].
-"""
+"""The modules of rights and the registry against a running platform."""
 
 from __future__ import annotations
 
-import time
 import typing as t
 from collections.abc import Callable
 
 import pytest
 
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import MlflowApiError, MlflowClient
+from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_plan import Grant
 from ansible_collections.mlops.tracking.plugins.modules import (
     mlflow_experiment,
     mlflow_model_alias,
@@ -23,6 +20,9 @@ from ansible_collections.mlops.tracking.plugins.modules import (
     mlflow_role,
     mlflow_user,
 )
+
+if t.TYPE_CHECKING:
+    from conftest import Platform
 
 Run = Callable[..., dict[str, t.Any]]
 SECRET, OTHER_SECRET = "first-secret-of-the-user", "second-secret-of-the-user"
@@ -36,41 +36,33 @@ def converge(run: Run, module: t.Any, options: dict[str, t.Any]) -> list[bool]:
     return [bool(answer["changed"]) for answer in answers]
 
 
-def user(url: str, name: str, secret: str = SECRET) -> MlflowClient:
-    return MlflowClient(url, username=name, password=secret)
-
-
 def status(client: MlflowClient, method: str, path: str, body: t.Any = None, query: t.Any = None) -> int:
     """How the server answers; 0 would be no answer."""
     try:
-        return client.request(method, path, json=body, query=query).status
+        return client.request(method, f"/api/2.0/mlflow/{path}", json=body, query=query).status
     except MlflowApiError as exc:
         return exc.status
 
 
-def admin(url: str) -> MlflowClient:
-    return MlflowClient(url, username="admin", password="a-password-for-this-test")
-
-
-def post(url: str, path: str, body: dict[str, t.Any]) -> t.Any:
-    return admin(url).request("POST", f"/api/2.0/mlflow/{path}", json=body).json
-
-
-def register(url: str, name: str) -> str:
+def register(platform: Platform, name: str) -> str:
     """A version whose source is a folder of a run."""
-    run = post(url, "runs/create", {"experiment_id": "0"})["run"]["info"]
+
+    def post(path: str, body: dict[str, t.Any]) -> t.Any:
+        return platform.client().request("POST", f"/api/2.0/mlflow/{path}", json=body).json
+
+    run = post("runs/create", {"experiment_id": "0"})["run"]["info"]
     body = {"name": name, "source": f"{run['artifact_uri']}/model", "run_id": run["run_id"]}
-    return str(post(url, "model-versions/create", body)["model_version"]["version"])
+    return str(post("model-versions/create", body)["model_version"]["version"])
 
 
-def test_experiment(run: Run, url: str) -> None:
-    options: dict[str, t.Any] = {"name": "team's/ex pé", "tags": {"team": "a", "year": 2026}}
+def test_experiment(run: Run, platform: Platform, mark: str) -> None:
+    options: dict[str, t.Any] = {"name": f"{mark} team's/ex pé", "tags": {"team": "a", "year": 2026}}
     assert converge(run, mlflow_experiment, options) == ONCE
     made = run(mlflow_experiment, options)["experiment_id"]
     changed = {**options, "tags": {"team": "b"}}
     assert converge(run, mlflow_experiment, changed) == ONCE
     assert converge(run, mlflow_experiment, {**changed, "purge_tags": True}) == ONCE
-    found = admin(url).request("GET", "/api/2.0/mlflow/experiments/get", query={"experiment_id": made}).json
+    found = platform.client().request("GET", "/api/2.0/mlflow/experiments/get", query={"experiment_id": made}).json
     assert found["experiment"]["tags"] == [{"key": "team", "value": "b"}]
     assert converge(run, mlflow_experiment, {"name": options["name"], "state": "absent"}) == ONCE
     assert run(mlflow_experiment, options, check=True)["diff"]["before"]["experiment"] == "deleted"
@@ -80,62 +72,64 @@ def test_experiment(run: Run, url: str) -> None:
     assert "can only be chosen when an experiment is made" in refused["msg"]
 
 
-def test_registered_model(run: Run, url: str) -> None:
-    options: dict[str, t.Any] = {"name": "model's name", "description": "one", "tags": {"team": "a"}}
+def test_registered_model(run: Run, platform: Platform, mark: str) -> None:
+    options: dict[str, t.Any] = {"name": f"{mark} model's name", "description": "one", "tags": {"team": "a"}}
     assert converge(run, mlflow_registered_model, options) == ONCE
     changed = {**options, "description": "two", "tags": {"team": "b", "more": "x"}}
     assert run(mlflow_registered_model, changed, check=True)["changes"] == ["description", "tags"]
     assert converge(run, mlflow_registered_model, changed) == ONCE
     assert converge(run, mlflow_registered_model, {**options, "purge_tags": True}) == ONCE
-    register(url, options["name"])
+    register(platform, options["name"])
     gone = {"name": options["name"], "state": "absent"}
     for check in (True, False):
         assert "it has versions; set force to true" in run(mlflow_registered_model, gone, check=check)["msg"]
     assert converge(run, mlflow_registered_model, {**gone, "force": True}) == ONCE
 
 
-def test_alias(run: Run, url: str) -> None:
-    run(mlflow_registered_model, {"name": "aliased"})
-    first, second = register(url, "aliased"), register(url, "aliased")
-    options = {"name": "aliased", "alias": "candidate", "version": first}
+def test_alias(run: Run, platform: Platform, mark: str) -> None:
+    aliased = f"aliased-{mark}"
+    run(mlflow_registered_model, {"name": aliased})
+    first, second = register(platform, aliased), register(platform, aliased)
+    options = {"name": aliased, "alias": "candidate", "version": first}
     assert converge(run, mlflow_model_alias, {**options, "expected_version": ""}) == ONCE
     moved = run(mlflow_model_alias, {**options, "version": second, "expected_version": first})
     assert (moved["previous_version"], moved["version"]) == (first, second)
     assert "somebody moved it" in run(mlflow_model_alias, {**options, "expected_version": ""})["msg"]
     assert "there is no version 99" in run(mlflow_model_alias, {**options, "version": "99"})["msg"]
-    gone = {"name": "aliased", "alias": "candidate", "state": "absent"}
+    gone = {"name": aliased, "alias": "candidate", "state": "absent"}
     assert converge(run, mlflow_model_alias, gone) == ONCE
-    assert "there is no such model" in run(mlflow_model_alias, {**options, "name": "nowhere"})["msg"]
+    assert "there is no such model" in run(mlflow_model_alias, {**options, "name": f"nowhere-{mark}"})["msg"]
 
 
-def test_user(run: Run, url: str) -> None:
-    options = {"name": "user-of-the-test", "password": SECRET}
+def test_user(run: Run, platform: Platform, mark: str) -> None:
+    options = {"name": f"user-{mark}", "password": SECRET}
     assert converge(run, mlflow_user, options) == ONCE
     changed = {**options, "password": OTHER_SECRET}
     assert run(mlflow_user, changed)["changed"] is False
     assert converge(run, mlflow_user, {**changed, "update_password": "always"}) == ONCE
-    assert status(user(url, options["name"]), "GET", "/api/2.0/mlflow/users/current") == 401
+    assert status(platform.client(options["name"], SECRET), "GET", "users/current") == 401
     assert converge(run, mlflow_user, {"name": options["name"], "admin": True}) == ONCE
     assert run(mlflow_user, changed)["changed"] is False
     assert converge(run, mlflow_user, {"name": options["name"], "admin": False}) == ONCE
     assert converge(run, mlflow_user, {"name": options["name"], "state": "absent"}) == ONCE
-    assert "password is needed" in run(mlflow_user, {"name": "nobody"})["msg"]
+    assert "password is needed" in run(mlflow_user, {"name": f"nobody-{mark}"})["msg"]
     assert "cannot delete their own account" in run(mlflow_user, {"name": "admin", "state": "absent"})["msg"]
 
 
-def test_a_role_gives_and_takes_rights(run: Run, url: str) -> None:
-    own = run(mlflow_experiment, {"name": "of the team"})["experiment_id"]
-    other = run(mlflow_experiment, {"name": "of others"})["experiment_id"]
-    run(mlflow_user, {"name": "ada", "password": SECRET})
-    ada = user(url, "ada")
-    grant = {"resource_type": "experiment", "experiment_name": "of the team", "permission": "EDIT"}
-    role: dict[str, t.Any] = {"name": "team", "description": "The team", "grants": [grant], "users": ["ada"]}
+def test_a_role_gives_and_takes_rights(run: Run, platform: Platform, mark: str) -> None:
+    name, team, own_name = f"ada-{mark}", f"role-{mark}", f"of the team {mark}"
+    own = run(mlflow_experiment, {"name": own_name})["experiment_id"]
+    other = run(mlflow_experiment, {"name": f"of others {mark}"})["experiment_id"]
+    run(mlflow_user, {"name": name, "password": SECRET})
+    ada = platform.client(name, SECRET)
+    grant = {"resource_type": "experiment", "experiment_name": own_name, "permission": "EDIT"}
+    role: dict[str, t.Any] = {"name": team, "description": "The team", "grants": [grant], "users": [name]}
 
     def get(experiment_id: str) -> int:
-        return status(ada, "GET", "/api/2.0/mlflow/experiments/get", query={"experiment_id": experiment_id})
+        return status(ada, "GET", "experiments/get", query={"experiment_id": experiment_id})
 
     def run_in(experiment_id: str) -> int:
-        return status(ada, "POST", "/api/2.0/mlflow/runs/create", {"experiment_id": experiment_id})
+        return status(ada, "POST", "runs/create", {"experiment_id": experiment_id})
 
     assert (get(own), run_in(own), get(other)) == (403, 403, 403)
     assert converge(run, mlflow_role, role) == ONCE
@@ -144,10 +138,9 @@ def test_a_role_gives_and_takes_rights(run: Run, url: str) -> None:
     assert (get(own), run_in(own)) == (200, 403)
 
     # A right that somebody adds by hand is seen, and taken away only when that is asked for.
-    found = admin(url).request("GET", "/api/3.0/mlflow/roles/list", query={"workspace": "default"}).json["roles"]
-    role_id = next(item["id"] for item in found if item["name"] == "team")
-    by_hand = {"role_id": role_id, "resource_type": "experiment", "resource_pattern": "*", "permission": "MANAGE"}
-    admin(url).request("POST", "/api/3.0/mlflow/roles/permissions/add", json=by_hand)
+    found = platform.api().role(team, "default")
+    assert found
+    platform.api().add_grant(found.role_id, Grant("experiment", "*", "MANAGE"))
     assert get(other) == 200
     role["grants"] = [{**grant, "permission": "READ"}]
     left = run(mlflow_role, role)
@@ -157,7 +150,7 @@ def test_a_role_gives_and_takes_rights(run: Run, url: str) -> None:
 
     assert converge(run, mlflow_role, {**role, "users": [], "purge": True}) == ONCE
     assert get(own) == 403
-    assert converge(run, mlflow_role, {"name": "team", "state": "absent"}) == ONCE
+    assert converge(run, mlflow_role, {"name": team, "state": "absent"}) == ONCE
 
 
 # options, part of the message
@@ -172,8 +165,8 @@ REFUSED: list[tuple[dict[str, t.Any], str]] = [
 
 
 @pytest.mark.parametrize(("options", "message"), REFUSED)
-def test_a_refused_role(run: Run, options: dict[str, t.Any], message: str) -> None:
-    result = run(mlflow_role, {"name": f"refused {time.monotonic_ns()}", **options})
+def test_a_refused_role(run: Run, mark: str, options: dict[str, t.Any], message: str) -> None:
+    result = run(mlflow_role, {"name": f"refused {mark} {message}", **options})
     assert result["failed"] is True
     assert message in result["msg"]
 

@@ -2,21 +2,20 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The smoke test against MLflow's own server, with its users and passwords.
-
-Runs when MLFLOW_PYTHON names an interpreter that has mlflow[auth].
-"""
+"""The smoke test against a running platform."""
 
 from __future__ import annotations
 
 import os
+import typing as t
 
 import pytest
 
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import MlflowClient
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_smoke import CLEAN_UP, WORK, SmokeTest
 
-USER, PASSWORD = "admin", "a-password-for-this-test"
+if t.TYPE_CHECKING:
+    from conftest import Platform
 
 
 def search(client: MlflowClient, name: str, view: str) -> list[str]:
@@ -26,9 +25,9 @@ def search(client: MlflowClient, name: str, view: str) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [1, 3_000_000])
-def test_every_step_passes_and_nothing_active_is_left(url: str, size: int) -> None:
-    client = MlflowClient(url, username=USER, password=PASSWORD)
-    name = f"smoke-{size}"
+def test_every_step_passes_and_nothing_active_is_left(platform: Platform, mark: str, size: int) -> None:
+    client = platform.client()
+    name = f"smoke-{mark}-{size}"
     steps = SmokeTest(client, name, os.urandom(size)).run()
     assert [(step.name, step.detail) for step in steps if not step.ok] == []
     assert tuple(step.name for step in steps) == WORK + CLEAN_UP
@@ -36,7 +35,7 @@ def test_every_step_passes_and_nothing_active_is_left(url: str, size: int) -> No
     assert search(client, name, "DELETED_ONLY") == [name]
 
 
-def test_a_wrong_password_is_the_first_and_only_failure(url: str) -> None:
-    steps = SmokeTest(MlflowClient(url, username=USER, password="wrong"), "smoke-refused", b"x").run()
+def test_a_wrong_password_is_the_first_and_only_failure(platform: Platform) -> None:
+    steps = SmokeTest(platform.client(password="wrong"), "smoke-refused", b"x").run()
     assert [step.ok for step in steps] == [False]
     assert "HTTP 401" in steps[0].detail
