@@ -409,7 +409,6 @@ class Lab:
             json.dumps({"all": {"hosts": hosts, "vars": variables}}, indent=2) + "\n"
         )
 
-
     def teams(self) -> dict[str, object]:
         """Return two teams, one of which may look at an experiment of the other, and somebody who promotes models."""
         users = {

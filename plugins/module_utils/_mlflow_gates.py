@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 EVENT_PREFIX = "promotion."
 LOCK_SUFFIX = ".promotion-lock"
+# The events after which a version holds the alias.
+SWITCHES = ("promoted", "rolled_back")
 Json = dict[str, t.Any]
 
 
@@ -143,3 +145,16 @@ def event_key(stamp: str) -> str:
 def event_value(**facts: str | None) -> str:
     """What happened, as a line of JSON without what is not known."""
     return json.dumps({key: value for key, value in facts.items() if value}, sort_keys=True, ensure_ascii=False)
+
+
+def was_champion(tags: Mapping[str, str], alias: str) -> bool:
+    """Whether an event on a version says that it held the alias once."""
+    return any(_switched(value, alias) for key, value in tags.items() if key.startswith(EVENT_PREFIX))
+
+
+def _switched(value: str, alias: str) -> bool:
+    try:
+        event = json.loads(value)
+    except ValueError:
+        return False
+    return isinstance(event, dict) and event.get("alias") == alias and event.get("action") in SWITCHES

@@ -27,6 +27,7 @@ options:
   version:
     description:
       - The version. With O(state=rolled_back) and without it, the version that O(previous_alias) points at.
+      - A rollback goes to versions only that a promotion made the champion once, as nothing looks at it before.
     type: str
   alias:
     description:
@@ -134,13 +135,15 @@ from contextlib import contextmanager
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_api import MlflowApi
+from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_api import MlflowApi, tags_of
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import MlflowApiError
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_gates import (
     LOCK_SUFFIX,
+    SWITCHES,
     event_key,
     event_value,
     target_version,
+    was_champion,
 )
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_module import Outcome, run_module
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_plan import (
@@ -161,7 +164,7 @@ PROPERTIES: dict[str, dict[str, t.Any]] = {
     "ticket": {"type": "str"},
     "approved_by": {"type": "str"},
     "digest": {"type": "str"},
-    "state": {"type": "str", "choices": ["promoted", "rolled_back"], "default": "promoted"},
+    "state": {"type": "str", "choices": list(SWITCHES), "default": "promoted"},
 }
 
 
@@ -187,8 +190,7 @@ class Promotion:
         target, problem = target_version(params["state"], params["version"], current, previous)
         if problem:
             raise PlanError(problem)
-        if self._api.model_version(self._name, target) is None:
-            raise PlanError(f"there is no version {target}")
+        self._check(target)
         try:
             change = plan_alias(current, "present", target, params["expected_version"])
         except PlanError as exc:
@@ -200,6 +202,16 @@ class Promotion:
         if current and current != previous:
             moves.insert(0, Change(params["previous_alias"], previous, current))
         return target, current or "", moves
+
+    def _check(self, target: str) -> None:
+        """The version exists; one that a rollback names was looked at by the gates once."""
+        params = self._params
+        found = self._api.model_version(self._name, target)
+        if found is None:
+            raise PlanError(f"there is no version {target}")
+        named_back = params["state"] == "rolled_back" and params["version"]
+        if named_back and not was_champion(tags_of(found), params["alias"]):
+            raise PlanError(f"version {target} was never made {params['alias']} by a promotion; promote it instead")
 
     def _model(self) -> RegisteredModel:
         model = self._api.registered_model(self._name)

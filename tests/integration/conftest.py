@@ -58,9 +58,15 @@ class Platform:
         """What the administrator can ask for."""
         return MlflowApi(self.client())
 
-    def status(self, name: str, method: str, path: str, body: t.Any = None, query: t.Any = None) -> int:
+    def status(
+        self, name: str, method: str, path: str, body: t.Any = None, query: t.Any = None, password: str = ""
+    ) -> int:
         """How the server answers a user; 0 would be no answer."""
-        return status(self.client(name), method, f"/api/2.0/mlflow/{path}", body, query)
+        try:
+            client = self.client(name, password)
+            return client.request(method, f"/api/2.0/mlflow/{path}", json=body, query=query).status
+        except MlflowApiError as exc:
+            return exc.status
 
     def environment(self, name: str = ADMIN) -> dict[str, str]:
         """What a user's own shell has."""
@@ -83,14 +89,6 @@ class Platform:
         )
         assert self.password not in ended.stdout + ended.stderr
         return ended
-
-
-def status(client: MlflowClient, method: str, path: str, body: t.Any = None, query: t.Any = None) -> int:
-    """How the server answers; 0 would be no answer."""
-    try:
-        return client.request(method, path, json=body, query=query).status
-    except MlflowApiError as exc:
-        return exc.status
 
 
 @pytest.fixture(scope="session", name="platform")

@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import pytest
 
-from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import MlflowApiError, MlflowClient
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_plan import Grant
 from ansible_collections.mlops.tracking.plugins.modules import (
     mlflow_experiment,
@@ -34,14 +33,6 @@ def converge(run: Run, module: t.Any, options: dict[str, t.Any]) -> list[bool]:
     answers = [run(module, options, check=check) for check in (True, False, False, True)]
     assert [answer["msg"] for answer in answers if answer.get("failed")] == []
     return [bool(answer["changed"]) for answer in answers]
-
-
-def status(client: MlflowClient, method: str, path: str, body: t.Any = None, query: t.Any = None) -> int:
-    """How the server answers; 0 would be no answer."""
-    try:
-        return client.request(method, f"/api/2.0/mlflow/{path}", json=body, query=query).status
-    except MlflowApiError as exc:
-        return exc.status
 
 
 def register(platform: Platform, name: str) -> str:
@@ -107,7 +98,7 @@ def test_user(run: Run, platform: Platform, mark: str) -> None:
     changed = {**options, "password": OTHER_SECRET}
     assert run(mlflow_user, changed)["changed"] is False
     assert converge(run, mlflow_user, {**changed, "update_password": "always"}) == ONCE
-    assert status(platform.client(options["name"], SECRET), "GET", "users/current") == 401
+    assert platform.status(options["name"], "GET", "users/current", password=SECRET) == 401
     assert converge(run, mlflow_user, {"name": options["name"], "admin": True}) == ONCE
     assert run(mlflow_user, changed)["changed"] is False
     assert converge(run, mlflow_user, {"name": options["name"], "admin": False}) == ONCE
@@ -121,15 +112,16 @@ def test_a_role_gives_and_takes_rights(run: Run, platform: Platform, mark: str) 
     own = run(mlflow_experiment, {"name": own_name})["experiment_id"]
     other = run(mlflow_experiment, {"name": f"of others {mark}"})["experiment_id"]
     run(mlflow_user, {"name": name, "password": SECRET})
-    ada = platform.client(name, SECRET)
     grant = {"resource_type": "experiment", "experiment_name": own_name, "permission": "EDIT"}
     role: dict[str, t.Any] = {"name": team, "description": "The team", "grants": [grant], "users": [name]}
 
     def get(experiment_id: str) -> int:
-        return status(ada, "GET", "experiments/get", query={"experiment_id": experiment_id})
+        query = {"experiment_id": experiment_id}
+        return platform.status(name, "GET", "experiments/get", query=query, password=SECRET)
 
     def run_in(experiment_id: str) -> int:
-        return status(ada, "POST", "runs/create", {"experiment_id": experiment_id})
+        body = {"experiment_id": experiment_id}
+        return platform.status(name, "POST", "runs/create", body, password=SECRET)
 
     assert (get(own), run_in(own), get(other)) == (403, 403, 403)
     assert converge(run, mlflow_role, role) == ONCE

@@ -114,9 +114,7 @@ RED: list[tuple[str, dict[str, t.Any], list[str]]] = [
 def test_each_gate_can_be_red(
     promoter: Run, made: Made, which: str, options: dict[str, t.Any], expected: list[str]
 ) -> None:
-    result = promoter(
-        mlflow_promotion_gates, {**WANTED, "name": made.name, "version": getattr(made, which), **options}
-    )
+    result = promoter(mlflow_promotion_gates, {**WANTED, "name": made.name, "version": getattr(made, which), **options})
     assert result["failed"] is True
     assert red(result) == expected, result["gates"]
 
@@ -125,9 +123,7 @@ def test_an_approver_proves_who_it_is(promoter: Run, platform: Platform, made: M
     options = {**NO_FILES, "name": made.name, "version": made.first, "approval": True}
 
     def ask(name: str, password: str) -> dict[str, t.Any]:
-        return promoter(
-            mlflow_promotion_gates, {**options, "approver_username": name, "approver_password": password}
-        )
+        return promoter(mlflow_promotion_gates, {**options, "approver_username": name, "approver_password": password})
 
     assert ask(APPROVER, platform.user_password(APPROVER))["approver"] == APPROVER
     assert red(ask(PROMOTER, platform.user_password(PROMOTER))) == ["approval"]
@@ -165,6 +161,9 @@ def test_promote_and_roll_back(promoter: Run, api: MlflowApi, made: Made) -> Non
         ("promoted", PROMOTER, "first"),
         ("rolled_back", PROMOTER, "bad"),
     ]
+    never = promoter(mlflow_promotion, {**back, "version": made.poor})
+    assert f"version {made.poor} was never made champion by a promotion" in never["msg"]
+    assert promoter(mlflow_promotion, {**back, "version": made.second})["version"] == made.second
     assert api.registered_model(f"{name}.promotion-lock") is None
 
 

@@ -23,6 +23,12 @@ MISSING = MlflowApiError(404, "RESOURCE_DOES_NOT_EXIST", "no such thing")
 TAKEN = MlflowApiError(400, "RESOURCE_ALREADY_EXISTS", "is there")
 DENIED = MlflowApiError(403, "PERMISSION_DENIED", "Only governance moves aliases")
 LOCK = "m.promotion-lock"
+# What versions keep of the past.
+TRAIL = {
+    "5": json.dumps({"action": "turned away", "alias": "champion"}),
+    "6": "no event",
+    "7": json.dumps({"action": "promoted", "alias": "champion"}),
+}
 
 
 class Registry:
@@ -61,7 +67,10 @@ class Registry:
     def on_get_version_get(self, asked: t.Any) -> t.Any:
         if int(asked["version"]) > 9:
             raise MISSING
-        return {"model_version": {"run_id": "r", "tags": [{"key": "artifact_sha256", "value": "abc"}]}}
+        tags = [{"key": "artifact_sha256", "value": "abc"}]
+        if asked["version"] in TRAIL:
+            tags.append({"key": "promotion.20260101T000000.000000Z", "value": TRAIL[asked["version"]]})
+        return {"model_version": {"run_id": "r", "tags": tags}}
 
     def on_get_runs_get(self, _asked: t.Any) -> t.Any:
         return {"run": {"info": {"status": "FINISHED"}, "data": {"tags": [{"key": "mlflow.user", "value": "ada"}]}}}
@@ -113,6 +122,12 @@ SWITCHES: list[tuple[dict[str, str], dict[str, t.Any], dict[str, str], list[str]
         {"champion": "1", "previous": "2"},
         ["previous", "champion"],
     ),
+    (
+        {"champion": "8", "previous": "2"},
+        {"state": "rolled_back", "version": "7"},
+        {"champion": "7", "previous": "8"},
+        ["previous", "champion"],
+    ),
     ({"champion": "2", "previous": "2"}, {"version": "3"}, {"champion": "3", "previous": "2"}, ["champion"]),
     (
         {"live": "1"},
@@ -156,6 +171,16 @@ FAILURES: list[tuple[Registry, dict[str, t.Any], str, list[str]]] = [
     (Registry({}), {}, "version is needed to promote", []),
     (Registry({}), {"version": "10"}, "there is no version 10", []),
     (Registry({}), {"state": "rolled_back"}, "there is no previous version", []),
+    *(
+        (Registry({"champion": "8"}), {"state": "rolled_back", "version": version}, "never made champion", [])
+        for version in ("4", "5", "6")
+    ),
+    (
+        Registry({"live": "8"}),
+        {"state": "rolled_back", "version": "7", "alias": "live"},
+        "never made live",
+        [],
+    ),
     (Registry({"champion": "3"}), {"version": "4", "expected_version": "2"}, "somebody moved it", ["turned away"]),
     (Registry({}, lock="ada moves champion"), {"version": "4"}, "under way .ada moves champion.", ["turned away"]),
     (Registry({}, {"POST registered-models/create": TAKEN}), {"version": "4"}, "it has just ended", ["turned away"]),
