@@ -39,3 +39,8 @@ def test_a_wrong_password_is_the_first_and_only_failure(platform: Platform) -> N
     steps = SmokeTest(platform.client(password="wrong"), "smoke-refused", b"x").run()
     assert [step.ok for step in steps] == [False]
     assert "HTTP 401" in steps[0].detail
+
+
+def test_clients_are_not_sent_to_the_object_store(platform: Platform) -> None:
+    found = platform.client().request("GET", "/api/3.0/mlflow/server-info").json
+    assert (found["multipart_downloads_enabled"], found["multipart_uploads_enabled"]) == (False, False)
