@@ -569,11 +569,13 @@ def up(name: str) -> None:
         stages("A data scientist's first run, from outside the host", lambda: example(the_lab))
     stages("doctor.yml, the end-to-end proof", lambda: playbook(the_lab, "playbooks/doctor.yml"))
     print((the_lab.logs / "doctor.log").read_text().split("PLAY RECAP")[0][-6000:])
+    more = f"ada and bob of two teams, grace of governance; passwords in {the_lab.passwords}"
     print(
         f"""
 MLflow answers at https://{DOMAIN} (this machine's /etc/hosts knows the name).
   user        admin
   password    platform_mlflow_admin_password in {the_lab.secrets_file}
+  more users  {more if the_lab.scenario == "single" else "none"}
   authority   {the_lab.logs / "ca.crt"} (trust it in your browser)
   hosts       {" ".join(the_lab.container(host) for host in the_lab.hosts)} (docker exec -it HOST bash)
   stop        make {name}-down
