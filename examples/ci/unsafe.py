@@ -10,5 +10,5 @@ import json
 import sys
 
 for argument in sys.argv[1:]:
-    name, _, value = argument.partition("=")
+    name, value = argument.split("=", 1)
     print(f"{name}: !unsafe {json.dumps(value, ensure_ascii=False)}")
