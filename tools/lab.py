@@ -30,6 +30,10 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("MLOPS_TRACKING_CACHE", Path.home() / ".cache" / "mlops-tracking"))
 STATE = ROOT / ".lab"
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
+IDENTITY_REQUIREMENTS = (
+    ROOT / "roles" / "mlflow" / "files" / "requirements-3.17.2.txt",
+    ROOT / "tests" / "identity" / "requirements.txt",
+)
 MINIO_MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 LOCAL_AUTHORITIES = Path("/usr/local/share/ca-certificates")
 SUITES = {13: "trixie", 12: "bookworm"}
@@ -119,14 +123,14 @@ def install_packages() -> str:
     return " ".join(wanted)
 
 
-def locked_venv_directory(name: str, requirements: Path) -> Path:
+def locked_venv_directory(name: str, *requirements: Path) -> Path:
     """Return the folder of the virtual environment for these locked requirements and this Python."""
-    return CACHE / f"{name}-{digest(requirements.read_text(), sys.version)}"
+    return CACHE / f"{name}-{digest(*(path.read_text() for path in requirements), sys.version)}"
 
 
-def make_locked_venv(name: str, requirements: Path) -> Path:
+def make_locked_venv(name: str, *requirements: Path) -> Path:
     """Install locked requirements; a folder without its marker is unfinished and made anew."""
-    directory = locked_venv_directory(name, requirements)
+    directory = locked_venv_directory(name, *requirements)
     if (directory / ".complete").exists():
         return directory
     if directory.exists():
@@ -135,7 +139,8 @@ def make_locked_venv(name: str, requirements: Path) -> Path:
     run([sys.executable, "-m", "venv", directory])
     pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # The lock is the whole answer: pip's own search would ask for newer releases of what an entry wants with extras.
-    run([*pip, "--require-hashes", "--no-deps", "--requirement", requirements])
+    locks = [part for path in requirements for part in ("--requirement", path)]
+    run([*pip, "--require-hashes", "--no-deps", *locks])
     run([python, "-m", "pip", "check", "--disable-pip-version-check"])
     (directory / ".complete").touch()
     return directory
@@ -149,6 +154,16 @@ def venv_directory() -> Path:
 def make_venv() -> str:
     """Install the tools."""
     return str(make_locked_venv("venv", REQUIREMENTS))
+
+
+def identity_venv_directory() -> Path:
+    """Return the folder of the environment that tests the identity package: the server's, and test tools."""
+    return locked_venv_directory("identity", *IDENTITY_REQUIREMENTS)
+
+
+def make_identity_venv() -> str:
+    """Install what the identity package runs with, and its test tools."""
+    return str(make_locked_venv("identity", *IDENTITY_REQUIREMENTS))
 
 
 def engine_answers() -> bool:
@@ -309,6 +324,7 @@ def prepare(stages: Stages, releases: Iterable[int] = (13,)) -> None:
     """Do everything that a fresh machine needs, each thing once."""
     stages("Packages of this machine", install_packages)
     stages("Ansible and the test tools", make_venv)
+    stages("MLflow, for the tests of the identity package", make_identity_venv)
     stages("Container engine", start_engine)
     for release in releases:
         stages(f"Image of a bare Debian {release} host", partial(make_image, release))
