@@ -25,6 +25,10 @@ PRINT = threading.Lock()
 # Each has a scenario that shows it alone.
 ROLES = ("common", "pki", "postgres", "minio", "mlflow", "nginx_tls", "prometheus_exporter")
 
+# Files that start servers share them.
+IDENTITY_OPTIONS = ("-n", "2", "--dist", "loadfile")
+IDENTITY_COVERAGE = ("--cov", "--cov-config=tests/identity/coverage.ini", "--cov-report=term-missing")
+
 
 @dataclass(frozen=True)
 class Step:
@@ -68,6 +72,11 @@ def minio_modules() -> tuple[str, ...]:
     return ("env", f"MINIO_BINARY={lab_module.minio_binary()}", *tests)
 
 
+def identity(*arguments: str) -> tuple[str, ...]:
+    """Return a command of the environment that has MLflow and the identity package's libraries."""
+    return (str(lab_module.identity_venv_directory() / "bin" / "python"), *arguments)
+
+
 def fast() -> list[Step]:
     """Return lint and unit tests."""
     return [
@@ -76,6 +85,8 @@ def fast() -> list[Step]:
         Step("mypy", tool("mypy")),
         Step("role READMEs", python("tools/role_readme.py", "--check")),
         Step("changelog", tool("antsibull-changelog", "lint")),
+        Step("identity mypy", identity("-m", "mypy", "--config-file", "tests/identity/mypy.ini")),
+        Step("identity tests", identity("-m", "pytest", "tests/identity", "-q", *IDENTITY_OPTIONS, *IDENTITY_COVERAGE)),
         Step("unit tests", python("-m", "pytest", "tests/unit", "-q", "-n", "2")),
         Step("ansible-lint", tool("ansible-lint", "--profile", "production", "--offline", "--strict")),
     ]
@@ -219,6 +230,7 @@ def main() -> int:
         if options.command == "check":
             stages("Packages of this machine", lab_module.install_packages)
             stages("Ansible and the test tools", lab_module.make_venv)
+            stages("MLflow, for the tests of the identity package", lab_module.make_identity_venv)
         else:
             prepare(stages, (13, 12) if options.command == "test" else (13,))
     except LabError as error:

@@ -109,6 +109,7 @@ class Server:
         self.write_settings()
         command = [sys.executable, "-m", "gunicorn", self.app, "--bind", f"127.0.0.1:{self.port}", "--workers", "1"]
         command += ["--worker-class", WORKERS[self.pool], "--forwarded-allow-ips", "*", "--timeout", "120"]
+        command += ["--config", str(Path(__file__).with_name("gunicorn_settings.py"))]
         if self.pool == "rest":
             command += ["--threads", "4"]
         log = (self.folder / f"{self.pool}-{self.port}.log").open("wb")
