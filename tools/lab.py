@@ -15,6 +15,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -36,7 +37,11 @@ IDENTITY_REQUIREMENTS = (
 )
 MINIO_MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 LOCAL_AUTHORITIES = Path("/usr/local/share/ca-certificates")
+# The distribution's, which sees the distribution's packages.
+SYSTEM_PYTHON = "/usr/bin/python3"
 SUITES = {13: "trixie", 12: "bookworm"}
+# Scenarios of roles that the older release has no packages for.
+NEW_ONLY = ("keycloak",)
 IMAGE_PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-apt,ca-certificates,sudo,iproute2,curl,procps"
 # Shared mounts, as on a real host: without them systemd cannot hand credentials to a service.
 DOCKERFILE = """\
@@ -94,6 +99,13 @@ class Stages:
 # ---------------------------------------------------------------- what a fresh machine needs
 
 
+def system_python_has(module: str) -> bool:
+    """Return whether the distribution's Python can import a module."""
+    if not Path(SYSTEM_PYTHON).exists():
+        return False
+    return subprocess.run([SYSTEM_PYTHON, "-c", f"import {module}"], capture_output=True, check=False).returncode == 0
+
+
 def missing_packages() -> list[str]:
     """Return the packages of this machine's distribution that the lab needs and does not have."""
     wanted = []
@@ -105,6 +117,8 @@ def missing_packages() -> list[str]:
         wanted += ["mmdebstrap", "debian-archive-keyring"]
     if not shutil.which("git"):
         wanted.append("git")
+    if not keycloak_archive().exists() and not system_python_has("lxml"):
+        wanted += ["python3", "python3-lxml"]
     return wanted
 
 
@@ -320,6 +334,53 @@ def make_minio() -> str:
     return unpack_minio()
 
 
+def keycloak_release() -> tuple[str, str]:
+    """Return version and checksum of the archive that the role keycloak installs by default."""
+    text = (ROOT / "roles" / "keycloak" / "defaults" / "main.yml").read_text()
+    version = re.search(r"platform_keycloak_version \| default\('([\d.]+)'\)", text)
+    checksum = re.search(r'^keycloak_archive_checksum: "sha256:([0-9a-f]{64})"$', text, re.MULTILINE)
+    if not (version and checksum):
+        raise LabError("roles/keycloak/defaults/main.yml does not name version and checksum of an archive.")
+    return version[1], checksum[1]
+
+
+def keycloak_archive() -> Path:
+    """Return the archive of the identity provider, named by its version and checksum."""
+    version, checksum = keycloak_release()
+    return CACHE / "files" / f"keycloak-{version}-{checksum[:12]}.tar.gz"
+
+
+def get_keycloak() -> str:
+    """Download the identity provider once, by the role's module, so that hosts take it from this machine."""
+    archive = keycloak_archive()
+    if archive.exists():
+        return archive.name
+    version, checksum = keycloak_release()
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    partial = archive.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    options = {
+        "group_id": "org.keycloak",
+        "artifact_id": "keycloak-quarkus-dist",
+        "version": version,
+        "extension": "tar.gz",
+        "checksum_alg": "sha1",
+        "timeout": 60,
+        "dest": str(partial),
+        "mode": "0644",
+    }
+    command = [str(venv_directory() / "bin" / "ansible"), "localhost", "--inventory=localhost,", "--connection=local"]
+    command += [f"--extra-vars=ansible_python_interpreter={SYSTEM_PYTHON}"]
+    command += ["--module-name=community.general.maven_artifact", f"--args={json.dumps(options)}"]
+    run(command, env=tool_environment())
+    with open(partial, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != checksum:
+        raise LabError(f"The archive of Keycloak {version} has the checksum {found}, not {checksum}.")
+    partial.rename(archive)
+    return archive.name
+
+
 def prepare(stages: Stages, releases: Iterable[int] = (13,)) -> None:
     """Do everything that a fresh machine needs, each thing once."""
     stages("Packages of this machine", install_packages)
@@ -329,6 +390,7 @@ def prepare(stages: Stages, releases: Iterable[int] = (13,)) -> None:
     for release in releases:
         stages(f"Image of a bare Debian {release} host", partial(make_image, release))
     stages("Object store, built from source", make_minio)
+    stages("Identity provider", get_keycloak)
 
 
 # ---------------------------------------------------------------- one lab
@@ -398,6 +460,7 @@ class Lab:
             "minio_archive_checksum": "sha256:" + hashlib.sha256(archive.read_bytes()).hexdigest(),
             "minio_archive_binary": "minio",
             "minio_open_files_max": 16384,
+            "keycloak_archive_url": f"file:///var/cache/lab/{keycloak_archive().name}",
             "platform_extra_ca_certificate_files": sorted(map(str, LOCAL_AUTHORITIES.glob("*.crt"))),
             "platform_secrets_file": str(self.secrets_file),
         }
@@ -425,8 +488,8 @@ def lab(name: str) -> Lab:
     release = 12 if scenario.endswith("-debian12") else 13
     source = ROOT / "inventories" / scenario.removesuffix("-debian12")
     if not source.exists():
-        # A role alone is shown on the older release, the platform on the newer one.
-        source, release = ROOT / "molecule" / scenario / "inventory", 12
+        # A role alone is shown on the older release, where it runs there, the platform on the newer one.
+        source, release = ROOT / "molecule" / scenario / "inventory", 13 if scenario in NEW_ONLY else 12
     if not source.exists():
         raise LabError(f"No lab is called {name}.")
     return Lab(name, source, hosts_of(source), [DOMAIN], release)

@@ -23,7 +23,7 @@ from lab import ROOT, STATE, LabError, Stages, prepare, tool_environment, venv_d
 LOGS = STATE / "logs"
 PRINT = threading.Lock()
 # Each has a scenario that shows it alone.
-ROLES = ("common", "pki", "postgres", "minio", "mlflow", "nginx_tls", "prometheus_exporter")
+ROLES = ("common", "pki", "postgres", "minio", "keycloak", "mlflow", "nginx_tls", "prometheus_exporter")
 
 # Files that start servers share them.
 IDENTITY_OPTIONS = ("-n", "2", "--dist", "loadfile")

@@ -53,10 +53,16 @@ def secret_names(contract: Contract) -> list[str]:
     return sorted({*names} - {AUTHORITY_KEY})
 
 
+def needed_secrets(contract: Contract) -> list[str]:
+    """Those of them without which a tier of this inventory cannot be set up."""
+    absent = () if contract.get("platform_keycloak_hosts") else ("platform_keycloak_",)
+    return [name for name in secret_names(contract) if not name.startswith(absent)]
+
+
 def check_secrets(contract: Contract) -> Iterator[Problem]:
     """Secrets are there, strong, and different from each other."""
     owners: dict[str, str] = {}
-    for name in secret_names(contract):
+    for name in needed_secrets(contract):
         value = str(contract[name])
         problem = _weakness(name, value)
         if problem:
