@@ -381,7 +381,7 @@ def test_tool_servers_are_behind_the_log_in_too(asgi: Server) -> None:
 
 def test_what_is_open_to_everybody(server: Server) -> None:
     found = {path: server.call("GET", path).status for path in ("/health", "/version", "/", "/signup", "/metrics")}
-    assert found == {"/health": 200, "/version": 200, "/": 401, "/signup": 401, "/metrics": 401}
+    assert found == {"/health": 200, "/version": 401, "/": 401, "/signup": 401, "/metrics": 401}
 
 
 def test_an_unhandled_error_has_the_headers_too(server: Server, work: Work) -> None:

@@ -227,8 +227,8 @@ FREE: frozenset[str] = frozenset(
     }
 )
 
-# Anybody may see them: that the server lives, which version it is and how it is configured, and the pages' own files.
-PUBLIC: frozenset[str] = frozenset({"health", "version", "serve_static_file", "_get_server_info"})
+# Anybody may see them: that the server lives, how it is configured, and the pages' own files.
+PUBLIC: frozenset[str] = frozenset({"health", "serve_static_file", "_get_server_info"})
 
 # What a GraphQL query may change: nothing, by these names.
 GRAPHQL_MUTATIONS: frozenset[str] = frozenset({"mlflowSearchDatasets", "mlflowSearchRuns", "testMutation"})
