@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, mlops.tracking maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `make check`, `make test` and `make prove` run: steps in lanes, side by side.
+"""What `make check`, `make test` and `make prove` run: phases of lanes that run side by side, of steps.
 
 Each step's output goes to .lab/logs/<step>.log; a failed step prints its end. The last line counts the steps.
 """
@@ -45,16 +45,22 @@ def tool(name: str, *arguments: str) -> tuple[str, ...]:
     return (str(venv_directory() / "bin" / name), *arguments)
 
 
-def molecule(scenario: str, *proofs: Step) -> list[Step]:
-    """Return the steps that run one scenario from nothing to nothing, with proofs on its converged hosts."""
-    test = tool("molecule", "test", "-s", scenario)
-    if not proofs:
-        return [Step(f"molecule {scenario}", test, scenario)]
-    remove = tool("molecule", "destroy", "-s", scenario)
+def molecule(scenario: str) -> Step:
+    """Return the step that runs one scenario from nothing to nothing."""
+    return Step(f"molecule {scenario}", tool("molecule", "test", "-s", scenario), scenario)
+
+
+def molecule_kept(scenario: str) -> Step:
+    """Return the step that runs one scenario from nothing and keeps its converged hosts for proofs."""
     # What keeps the hosts afterwards does not remove what an interrupted run left either.
     script = '"$0" destroy -s "$1" && exec "$0" test -s "$1" --destroy "$2"'
-    whole = ("sh", "-c", script, test[0], scenario, "never")
-    return [Step(f"molecule {scenario}", whole, scenario), *proofs, Step(f"remove {scenario}", remove, scenario)]
+    whole = ("sh", "-c", script, *tool("molecule"), scenario, "never")
+    return Step(f"molecule {scenario}", whole, scenario)
+
+
+def remove(scenario: str) -> Step:
+    """Return the step that removes the hosts of a scenario."""
+    return Step(f"remove {scenario}", tool("molecule", "destroy", "-s", scenario), scenario)
 
 
 def proof(name: str, *arguments: str, hosts: str = "proofs") -> Step:
@@ -85,18 +91,15 @@ def quick_and_single() -> list[Step]:
     """Return what needs no host, the scenario `single`, and the short forms of its proofs."""
     lab = lab_module.lab("molecule-single")
     inventories = ("--inventory", str(lab.source), "--inventory", str(lab.directory))
-    worker_kill = ("tests/prove/worker_kill.py", "--lab", lab.name, "--seconds", "20")
     return [
         *fast(),
         Step("ansible-test sanity", python("tools/sanity.py")),
         Step("object store modules", minio_modules()),
-        *molecule(
-            "single",
-            Step("installed", python("tools/installed.py", *inventories), "single"),
-            proof("worker kill", *worker_kill, hosts="single"),
-            proof("renewal", "tests/prove/renewal.py", "--lab", lab.name, hosts="single"),
-        ),
-        proof("kills", "tests/prove/kills.py", "--kills", "2", "--seconds", "150"),
+        molecule_kept("single"),
+        proof("forgotten handlers", "tests/prove/kills.py", "--lab", lab.name, "--part", "handlers", hosts="single"),
+        proof("renewal", "tests/prove/renewal.py", "--lab", lab.name, "--once", hosts="single"),
+        # Also the second run after both proofs.
+        Step("installed", python("tools/installed.py", *inventories), "single"),
     ]
 
 
@@ -104,34 +107,45 @@ def prod_and_roles() -> list[Step]:
     """Return the scenario `prod` with its proof, and a scenario for each role alone."""
     same_time = ("tests/prove/same_time.py", "--lab", "molecule-prod", "--rounds", "one")
     return [
-        *molecule("prod", proof("same time", *same_time, hosts="prod")),
-        *(step for role in ROLES for step in molecule(role)),
+        molecule_kept("prod"),
+        proof("same time", *same_time, hosts="prod"),
+        remove("prod"),
+        *map(molecule, ROLES),
     ]
 
 
-def lanes(command: str) -> list[list[Step]]:
-    """Return the lanes of a command; steps of a lane run one after the other."""
+def quiet() -> list[Step]:
+    """Return what measures times, so that nothing else may run beside it."""
+    worker_kill = ("tests/prove/worker_kill.py", "--lab", "molecule-single", "--seconds", "20")
+    return [proof("worker kill", *worker_kill, hosts="single"), remove("single")]
+
+
+def phases(command: str) -> list[list[list[Step]]]:
+    """Return the phases of a command, one after the other; the lanes of a phase run side by side."""
     if command == "check":
-        return [fast()]
+        return [[fast()]]
     if command == "test":
-        return [quick_and_single(), prod_and_roles()]
+        return [[quick_and_single(), prod_and_roles()], [quiet()]]
+    return [[long_proofs()]]
+
+
+def long_proofs() -> list[Step]:
+    """Return what takes hours."""
     single = lab_module.lab("prove-single")
     inventories = f"BAD_INPUTS_INVENTORY={single.source},{single.directory}"
     prod = ("tests/bench/bench.py", "--lab", "prove-prod", "--parts", "converge", "memory", "--write", "--keep")
     parts = ("converge", "memory", "load", "artifacts", "pools")
     return [
-        [
-            proof("kills", "tests/prove/kills.py", "--kills", "10"),
-            proof("secrets", "tests/prove/secrets_in_output.py", "--lab", "prove-single", "--fresh", "--check"),
-            proof("benchmark prod", *prod),
-            proof("same time", "tests/prove/same_time.py", "--lab", "prove-prod"),
-            proof("remove prod", "tools/lab.py", "down", "prove-prod"),
-            proof("benchmark", "tests/bench/bench.py", "--lab", "prove-single", "--parts", *parts, "--write", "--keep"),
-            proof("worker kill", "tests/prove/worker_kill.py", "--lab", "prove-single", "--seconds", "120"),
-            proof("renewal", "tests/prove/renewal.py", "--lab", "prove-single"),
-            Step("bad inputs", ("env", inventories, *python("-m", "pytest", "tests/bad_inputs", "-q")), "proofs"),
-            proof("remove single", "tools/lab.py", "down", "prove-single"),
-        ]
+        proof("kills", "tests/prove/kills.py", "--kills", "10"),
+        proof("secrets", "tests/prove/secrets_in_output.py", "--lab", "prove-single", "--fresh", "--check"),
+        proof("benchmark prod", *prod),
+        proof("same time", "tests/prove/same_time.py", "--lab", "prove-prod"),
+        proof("remove prod", "tools/lab.py", "down", "prove-prod"),
+        proof("benchmark", "tests/bench/bench.py", "--lab", "prove-single", "--parts", *parts, "--write", "--keep"),
+        proof("worker kill", "tests/prove/worker_kill.py", "--lab", "prove-single", "--seconds", "120"),
+        proof("renewal", "tests/prove/renewal.py", "--lab", "prove-single"),
+        Step("bad inputs", ("env", inventories, *python("-m", "pytest", "tests/bad_inputs", "-q")), "proofs"),
+        proof("remove single", "tools/lab.py", "down", "prove-single"),
     ]
 
 
@@ -226,14 +240,15 @@ def main() -> int:
         return 1
     start = time.monotonic()
     results: list[bool] = []
-    threads = []
-    for steps in lanes(options.command):
-        chosen = [step for step in steps if not options.only or options.only in step.name]
-        thread = threading.Thread(target=run_lane, args=(chosen, start, results))
-        thread.start()
-        threads.append(thread)
-    for thread in threads:
-        thread.join()
+    for phase in phases(options.command):
+        threads = []
+        for steps in phase:
+            chosen = [step for step in steps if not options.only or options.only in step.name]
+            thread = threading.Thread(target=run_lane, args=(chosen, start, results))
+            thread.start()
+            threads.append(thread)
+        for thread in threads:
+            thread.join()
     if options.command != "check" and not engine_before:
         lab_module.stop_engine()
     if options.command == "prove":
