@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, mlops.tracking maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `make check`, `make test` and `make prove` run: phases of lanes that run side by side, of steps.
+"""What `make check`, `make test` and `make prove` run: phases of groups of steps, two groups side by side.
 
 Each step's output goes to .lab/logs/<step>.log; a failed step prints its end. The last line counts the steps.
 """
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import lab as lab_module
@@ -23,7 +24,7 @@ from lab import ROOT, STATE, LabError, Stages, prepare, tool_environment, venv_d
 LOGS = STATE / "logs"
 PRINT = threading.Lock()
 # Each has a scenario that shows it alone.
-ROLES = ("common", "pki", "postgres", "minio", "mlflow", "nginx_tls", "prometheus_exporter")
+ROLES = ("mlflow", "nginx_tls", "postgres", "minio", "pki", "prometheus_exporter", "common")
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,11 @@ def fast() -> list[Step]:
     ]
 
 
-def quick_and_single() -> list[Step]:
-    """Return what needs no host, the scenario `single`, and the short forms of its proofs."""
+def single() -> list[Step]:
+    """Return the scenario `single`, and the short forms of its proofs."""
     lab = lab_module.lab("molecule-single")
     inventories = ("--inventory", str(lab.source), "--inventory", str(lab.directory))
     return [
-        *fast(),
-        Step("ansible-test sanity", python("tools/sanity.py")),
-        Step("object store modules", minio_modules()),
         molecule_kept("single"),
         proof("forgotten handlers", "tests/prove/kills.py", "--lab", lab.name, "--part", "handlers", hosts="single"),
         proof("renewal", "tests/prove/renewal.py", "--lab", lab.name, "--once", hosts="single"),
@@ -103,14 +101,13 @@ def quick_and_single() -> list[Step]:
     ]
 
 
-def prod_and_roles() -> list[Step]:
-    """Return the scenario `prod` with its proof, and a scenario for each role alone."""
+def prod() -> list[Step]:
+    """Return the scenario `prod` with its proof."""
     same_time = ("tests/prove/same_time.py", "--lab", "molecule-prod", "--rounds", "one")
     return [
         molecule_kept("prod"),
         proof("same time", *same_time, hosts="prod"),
         remove("prod"),
-        *map(molecule, ROLES),
     ]
 
 
@@ -121,11 +118,14 @@ def quiet() -> list[Step]:
 
 
 def phases(command: str) -> list[list[list[Step]]]:
-    """Return the phases of a command, one after the other; the lanes of a phase run side by side."""
+    """Return the phases of a command, one after the other; groups of a phase run side by side, the longest first."""
     if command == "check":
         return [[fast()]]
     if command == "test":
-        return [[quick_and_single(), prod_and_roles()], [quiet()]]
+        sanity = Step("ansible-test sanity", python("tools/sanity.py"))
+        modules = Step("object store modules", minio_modules())
+        roles = [[molecule(role)] for role in ROLES]
+        return [[fast(), prod(), single(), [sanity], *roles, [modules]], [quiet()]]
     return [[long_proofs()]]
 
 
@@ -212,10 +212,16 @@ def run_step(step: Step, start: float) -> bool:
     return passed
 
 
-def run_lane(steps: list[Step], start: float, results: list[bool]) -> None:
-    """Run the steps of one lane."""
-    for step in steps:
-        results.append(run_step(step, start))
+def run_group(steps: list[Step], start: float) -> list[bool]:
+    """Run steps one after the other; returns which passed."""
+    return [run_step(step, start) for step in steps]
+
+
+def run_phase(groups: list[list[Step]], start: float) -> list[bool]:
+    """Run groups, two at a time; returns which steps passed."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        running = [pool.submit(run_group, group, start) for group in groups]
+        return [passed for group in running for passed in group.result()]
 
 
 def main() -> int:
@@ -241,14 +247,8 @@ def main() -> int:
     start = time.monotonic()
     results: list[bool] = []
     for phase in phases(options.command):
-        threads = []
-        for steps in phase:
-            chosen = [step for step in steps if not options.only or options.only in step.name]
-            thread = threading.Thread(target=run_lane, args=(chosen, start, results))
-            thread.start()
-            threads.append(thread)
-        for thread in threads:
-            thread.join()
+        chosen = [[step for step in group if not options.only or options.only in step.name] for group in phase]
+        results += run_phase(chosen, start)
     if options.command != "check" and not engine_before:
         lab_module.stop_engine()
     if options.command == "prove":

@@ -11,7 +11,7 @@ ROOT = suite.ROOT
 
 
 def names(command: str) -> list[str]:
-    return [step.name for phase in suite.phases(command) for lane in phase for step in lane]
+    return [step.name for phase in suite.phases(command) for group in phase for step in group]
 
 
 def test_every_scenario_is_run() -> None:
@@ -25,7 +25,7 @@ def test_every_role_that_changes_a_host_has_a_scenario() -> None:
 
 
 def test_what_is_kept_for_a_proof_is_removed_after_it() -> None:
-    steps = [step for phase in suite.phases("test") for lane in phase for step in lane]
+    steps = [step for phase in suite.phases("test") for group in phase for step in group]
     kept = {step.private_hosts for step in steps if "never" in step.command}
     for scenario in kept:
         own = [step.name for step in steps if step.private_hosts == scenario]
