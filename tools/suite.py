@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, mlops.tracking maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What `make check`, `make test` and `make prove` run: steps in lanes, side by side.
+"""What `make check`, `make test` and `make prove` run: phases of groups of steps, two groups side by side.
 
 Each step's output goes to .lab/logs/<step>.log; a failed step prints its end. The last line counts the steps.
 """
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import lab as lab_module
@@ -23,7 +24,7 @@ from lab import ROOT, STATE, LabError, Stages, prepare, tool_environment, venv_d
 LOGS = STATE / "logs"
 PRINT = threading.Lock()
 # Each has a scenario that shows it alone.
-ROLES = ("common", "pki", "postgres", "minio", "keycloak", "mlflow", "nginx_tls", "prometheus_exporter")
+ROLES = ("mlflow", "keycloak", "nginx_tls", "postgres", "minio", "pki", "prometheus_exporter", "common")
 
 # Files that start servers share them.
 IDENTITY_OPTIONS = ("-n", "2", "--dist", "loadfile")
@@ -49,16 +50,22 @@ def tool(name: str, *arguments: str) -> tuple[str, ...]:
     return (str(venv_directory() / "bin" / name), *arguments)
 
 
-def molecule(scenario: str, *proofs: Step) -> list[Step]:
-    """Return the steps that run one scenario from nothing to nothing, with proofs on its converged hosts."""
-    test = tool("molecule", "test", "-s", scenario)
-    if not proofs:
-        return [Step(f"molecule {scenario}", test, scenario)]
-    remove = tool("molecule", "destroy", "-s", scenario)
+def molecule(scenario: str) -> Step:
+    """Return the step that runs one scenario from nothing to nothing."""
+    return Step(f"molecule {scenario}", tool("molecule", "test", "-s", scenario), scenario)
+
+
+def molecule_kept(scenario: str) -> Step:
+    """Return the step that runs one scenario from nothing and keeps its converged hosts for proofs."""
     # What keeps the hosts afterwards does not remove what an interrupted run left either.
     script = '"$0" destroy -s "$1" && exec "$0" test -s "$1" --destroy "$2"'
-    whole = ("sh", "-c", script, test[0], scenario, "never")
-    return [Step(f"molecule {scenario}", whole, scenario), *proofs, Step(f"remove {scenario}", remove, scenario)]
+    whole = ("sh", "-c", script, *tool("molecule"), scenario, "never")
+    return Step(f"molecule {scenario}", whole, scenario)
+
+
+def remove(scenario: str) -> Step:
+    """Return the step that removes the hosts of a scenario."""
+    return Step(f"remove {scenario}", tool("molecule", "destroy", "-s", scenario), scenario)
 
 
 def proof(name: str, *arguments: str, hosts: str = "proofs") -> Step:
@@ -92,57 +99,64 @@ def fast() -> list[Step]:
     ]
 
 
-def quick_and_single() -> list[Step]:
-    """Return what needs no host, the scenario `single`, and the short forms of its proofs."""
+def single() -> list[Step]:
+    """Return the scenario `single`, and the short forms of its proofs."""
     lab = lab_module.lab("molecule-single")
     inventories = ("--inventory", str(lab.source), "--inventory", str(lab.directory))
-    worker_kill = ("tests/prove/worker_kill.py", "--lab", lab.name, "--seconds", "20")
     return [
-        *fast(),
-        Step("ansible-test sanity", python("tools/sanity.py")),
-        Step("object store modules", minio_modules()),
-        *molecule(
-            "single",
-            Step("installed", python("tools/installed.py", *inventories), "single"),
-            proof("worker kill", *worker_kill, hosts="single"),
-            proof("renewal", "tests/prove/renewal.py", "--lab", lab.name, hosts="single"),
-        ),
-        proof("kills", "tests/prove/kills.py", "--kills", "2", "--seconds", "150"),
+        molecule_kept("single"),
+        proof("forgotten handlers", "tests/prove/kills.py", "--lab", lab.name, "--part", "handlers", hosts="single"),
+        proof("renewal", "tests/prove/renewal.py", "--lab", lab.name, "--once", hosts="single"),
+        # Also the second run after both proofs.
+        Step("installed", python("tools/installed.py", *inventories), "single"),
     ]
 
 
-def prod_and_roles() -> list[Step]:
-    """Return the scenario `prod` with its proof, and a scenario for each role alone."""
+def prod() -> list[Step]:
+    """Return the scenario `prod` with its proof."""
     same_time = ("tests/prove/same_time.py", "--lab", "molecule-prod", "--rounds", "one")
     return [
-        *molecule("prod", proof("same time", *same_time, hosts="prod")),
-        *(step for role in ROLES for step in molecule(role)),
+        molecule_kept("prod"),
+        proof("same time", *same_time, hosts="prod"),
+        remove("prod"),
     ]
 
 
-def lanes(command: str) -> list[list[Step]]:
-    """Return the lanes of a command; steps of a lane run one after the other."""
+def quiet() -> list[Step]:
+    """Return what measures times, so that nothing else may run beside it."""
+    worker_kill = ("tests/prove/worker_kill.py", "--lab", "molecule-single", "--seconds", "20")
+    return [proof("worker kill", *worker_kill, hosts="single"), remove("single")]
+
+
+def phases(command: str) -> list[list[list[Step]]]:
+    """Return the phases of a command, one after the other; groups of a phase run side by side, the longest first."""
     if command == "check":
-        return [fast()]
+        return [[fast()]]
     if command == "test":
-        return [quick_and_single(), prod_and_roles()]
+        sanity = Step("ansible-test sanity", python("tools/sanity.py"))
+        modules = Step("object store modules", minio_modules())
+        roles = [[molecule(role)] for role in ROLES]
+        return [[fast(), prod(), single(), [sanity], *roles, [modules]], [quiet()]]
+    return [[long_proofs()]]
+
+
+def long_proofs() -> list[Step]:
+    """Return what takes hours."""
     single = lab_module.lab("prove-single")
     inventories = f"BAD_INPUTS_INVENTORY={single.source},{single.directory}"
     prod = ("tests/bench/bench.py", "--lab", "prove-prod", "--parts", "converge", "memory", "--write", "--keep")
     parts = ("converge", "memory", "load", "artifacts", "pools")
     return [
-        [
-            proof("kills", "tests/prove/kills.py", "--kills", "10"),
-            proof("secrets", "tests/prove/secrets_in_output.py", "--lab", "prove-single", "--fresh", "--check"),
-            proof("benchmark prod", *prod),
-            proof("same time", "tests/prove/same_time.py", "--lab", "prove-prod"),
-            proof("remove prod", "tools/lab.py", "down", "prove-prod"),
-            proof("benchmark", "tests/bench/bench.py", "--lab", "prove-single", "--parts", *parts, "--write", "--keep"),
-            proof("worker kill", "tests/prove/worker_kill.py", "--lab", "prove-single", "--seconds", "120"),
-            proof("renewal", "tests/prove/renewal.py", "--lab", "prove-single"),
-            Step("bad inputs", ("env", inventories, *python("-m", "pytest", "tests/bad_inputs", "-q")), "proofs"),
-            proof("remove single", "tools/lab.py", "down", "prove-single"),
-        ]
+        proof("kills", "tests/prove/kills.py", "--kills", "10"),
+        proof("secrets", "tests/prove/secrets_in_output.py", "--lab", "prove-single", "--fresh", "--check"),
+        proof("benchmark prod", *prod),
+        proof("same time", "tests/prove/same_time.py", "--lab", "prove-prod"),
+        proof("remove prod", "tools/lab.py", "down", "prove-prod"),
+        proof("benchmark", "tests/bench/bench.py", "--lab", "prove-single", "--parts", *parts, "--write", "--keep"),
+        proof("worker kill", "tests/prove/worker_kill.py", "--lab", "prove-single", "--seconds", "120"),
+        proof("renewal", "tests/prove/renewal.py", "--lab", "prove-single"),
+        Step("bad inputs", ("env", inventories, *python("-m", "pytest", "tests/bad_inputs", "-q")), "proofs"),
+        proof("remove single", "tools/lab.py", "down", "prove-single"),
     ]
 
 
@@ -209,10 +223,16 @@ def run_step(step: Step, start: float) -> bool:
     return passed
 
 
-def run_lane(steps: list[Step], start: float, results: list[bool]) -> None:
-    """Run the steps of one lane."""
-    for step in steps:
-        results.append(run_step(step, start))
+def run_group(steps: list[Step], start: float) -> list[bool]:
+    """Run steps one after the other; returns which passed."""
+    return [run_step(step, start) for step in steps]
+
+
+def run_phase(groups: list[list[Step]], start: float) -> list[bool]:
+    """Run groups, two at a time; returns which steps passed."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        running = [pool.submit(run_group, group, start) for group in groups]
+        return [passed for group in running for passed in group.result()]
 
 
 def main() -> int:
@@ -238,14 +258,9 @@ def main() -> int:
         return 1
     start = time.monotonic()
     results: list[bool] = []
-    threads = []
-    for steps in lanes(options.command):
-        chosen = [step for step in steps if not options.only or options.only in step.name]
-        thread = threading.Thread(target=run_lane, args=(chosen, start, results))
-        thread.start()
-        threads.append(thread)
-    for thread in threads:
-        thread.join()
+    for phase in phases(options.command):
+        chosen = [[step for step in group if not options.only or options.only in step.name] for group in phase]
+        results += run_phase(chosen, start)
     if options.command != "check" and not engine_before:
         lab_module.stop_engine()
     if options.command == "prove":

@@ -114,6 +114,8 @@ class Page:
         self._folder: Path = arguments.screenshots
 
     def open(self, path: str) -> None:
+        # Else only the part behind # changes, and MLflow's page may stumble over what it was still loading.
+        self._driver.get("about:blank")
         self._driver.get(f"{self._url}/{path}")
 
     def see(self, what: str, by: str, selector: str) -> WebElement:

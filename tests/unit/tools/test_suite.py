@@ -11,7 +11,7 @@ ROOT = suite.ROOT
 
 
 def names(command: str) -> list[str]:
-    return [step.name for lane in suite.lanes(command) for step in lane]
+    return [step.name for phase in suite.phases(command) for group in phase for step in group]
 
 
 def test_every_scenario_is_run() -> None:
@@ -24,10 +24,20 @@ def test_every_role_that_changes_a_host_has_a_scenario() -> None:
     assert roles == {path.parent.name for path in ROOT.glob("molecule/*/molecule.yml")} - {"single", "prod"}
 
 
-def test_what_is_kept_for_a_proof_is_removed() -> None:
-    for lane in suite.lanes("test"):
-        kept = [step.name.removeprefix("molecule ") for step in lane if "never" in step.command]
-        assert kept == [step.name.removeprefix("remove ") for step in lane if step.name.startswith("remove ")]
+def test_what_is_kept_for_a_proof_is_removed_after_it() -> None:
+    steps = [step for phase in suite.phases("test") for group in phase for step in group]
+    kept = {step.private_hosts for step in steps if "never" in step.command}
+    for scenario in kept:
+        own = [step.name for step in steps if step.private_hosts == scenario]
+        assert own[0] == f"molecule {scenario}"
+        assert own[-1] == f"remove {scenario}"
+    assert {f"remove {scenario}" for scenario in kept} == {name for name in names("test") if "remove" in name}
+
+
+def test_what_measures_times_has_the_machine_to_itself() -> None:
+    *_before, last = suite.phases("test")
+    assert len(last) == 1
+    assert "proof worker kill" in [step.name for step in last[0]]
 
 
 def test_names_of_steps_are_unique_as_they_name_logs() -> None:
