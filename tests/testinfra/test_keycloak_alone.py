@@ -112,6 +112,14 @@ def test_administrators(administer: Callable[..., Any]) -> None:
     assert [group["name"] for group in administer(f"mlops/users/{user['id']}/groups")] == ["mlflow-admins"]
 
 
+def test_grafana(administer: Callable[..., Any]) -> None:
+    client = administer("mlops/clients?clientId=grafana")[0]
+    assert client["redirectUris"] == ["https://mlflow.example.com/grafana/login/generic_oauth"]
+    assert client["attributes"]["pkce.code.challenge.method"] == "S256"
+    # A token for Grafana is none for MLflow.
+    assert [mapper["name"] for mapper in client["protocolMappers"]] == ["groups"]
+
+
 def test_realm(administer: Callable[..., Any]) -> None:
     realm = administer("mlops")
     expected = {
