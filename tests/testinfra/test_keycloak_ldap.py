@@ -27,7 +27,7 @@ PEOPLE = "ou=people,dc=example,dc=com"
 GROUPS = "ou=groups,dc=example,dc=com"
 # As in the scenario's inventory, and time for an answer.
 SYNC_SECONDS = 10
-MARGIN_SECONDS = 3
+MARGIN_SECONDS = 5
 PASSWORD = token_urlsafe(24)
 GRACE = f"""\
 dn: uid=grace,{PEOPLE}
