@@ -345,17 +345,24 @@ def keycloak_release() -> tuple[str, str]:
 
 
 def keycloak_archive() -> Path:
-    """Return the archive of the identity provider, named by its version and checksum."""
-    version, checksum = keycloak_release()
-    return CACHE / "files" / f"keycloak-{version}-{checksum[:12]}.tar.gz"
+    """Return the archive of the identity provider, where a Maven repository would have it."""
+    version, _checksum = keycloak_release()
+    name = "keycloak-quarkus-dist"
+    return CACHE / "files" / "maven" / "org" / "keycloak" / name / version / f"{name}-{version}.tar.gz"
+
+
+def sha256_of(path: Path) -> str:
+    """Return the checksum of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def get_keycloak() -> str:
     """Download the identity provider once, by the role's module, so that hosts take it from this machine."""
     archive = keycloak_archive()
-    if archive.exists():
-        return archive.name
     version, checksum = keycloak_release()
+    if archive.exists() and sha256_of(archive) == checksum:
+        return archive.name
     archive.parent.mkdir(parents=True, exist_ok=True)
     partial = archive.with_suffix(".partial")
     partial.unlink(missing_ok=True)
@@ -373,10 +380,8 @@ def get_keycloak() -> str:
     command += [f"--extra-vars=ansible_python_interpreter={SYSTEM_PYTHON}"]
     command += ["--module-name=community.general.maven_artifact", f"--args={json.dumps(options)}"]
     run(command, env=tool_environment())
-    with open(partial, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != checksum:
-        raise LabError(f"The archive of Keycloak {version} has the checksum {found}, not {checksum}.")
+    if sha256_of(partial) != checksum:
+        raise LabError(f"The archive of Keycloak {version} has not the checksum {checksum}, but {sha256_of(partial)}.")
     partial.rename(archive)
     return archive.name
 
@@ -460,7 +465,7 @@ class Lab:
             "minio_archive_checksum": "sha256:" + hashlib.sha256(archive.read_bytes()).hexdigest(),
             "minio_archive_binary": "minio",
             "minio_open_files_max": 16384,
-            "keycloak_archive_url": f"file:///var/cache/lab/{keycloak_archive().name}",
+            "keycloak_archive_url": f"file:///var/cache/lab/{keycloak_archive().relative_to(CACHE / 'files')}",
             "platform_extra_ca_certificate_files": sorted(map(str, LOCAL_AUTHORITIES.glob("*.crt"))),
             "platform_secrets_file": str(self.secrets_file),
         }

@@ -112,6 +112,14 @@ def test_administrators(administer: Callable[..., Any]) -> None:
     assert [group["name"] for group in administer(f"mlops/users/{user['id']}/groups")] == ["mlflow-admins"]
 
 
+def test_grafana(administer: Callable[..., Any]) -> None:
+    client = administer("mlops/clients?clientId=grafana")[0]
+    assert client["redirectUris"] == ["https://mlflow.example.com/grafana/login/generic_oauth"]
+    assert client["attributes"]["pkce.code.challenge.method"] == "S256"
+    # A token for Grafana is none for MLflow.
+    assert [mapper["name"] for mapper in client["protocolMappers"]] == ["groups"]
+
+
 def test_realm(administer: Callable[..., Any]) -> None:
     realm = administer("mlops")
     expected = {
@@ -241,6 +249,6 @@ def test_its_database_is_its_own(host: Any, feed: Callable[..., str], secrets: d
 def test_it_comes_back_after_it_was_killed(host: Any, ask: Callable[..., Answer]) -> None:
     host.check_output("systemctl kill --signal=KILL keycloak.service")
     host.check_output(
-        "timeout 120 sh -c 'until curl -fsS http://127.0.0.1:8444/health/ready >/dev/null 2>&1; do sleep 1; done'"
+        "timeout 300 sh -c 'until curl -fsS http://127.0.0.1:8444/health/ready >/dev/null 2>&1; do sleep 1; done'"
     )
     assert ask(f"{PUBLIC}/realms/mlops/.well-known/openid-configuration")[0] == 200
