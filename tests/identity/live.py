@@ -212,7 +212,7 @@ class Live:
             "session_check_seconds": 3,
             "admin_groups": ["mlflow-admins"],
             "governance_groups": ["governance"],
-            "group_roles": {"data-scientists": ["scientist"]},
+            "group_roles": {"data-scientists": ["scientist"], "governance": ["judges"]},
         }
         (self.folder / "identity.json").write_text(json.dumps(config))
         (self.folder / "auth.ini").write_text(
@@ -464,6 +464,52 @@ def check_refused(live: Live) -> None:
     live.say("and is not any more when removed from it", left)
 
 
+def check_guard(live: Live) -> None:
+    """The maker of a model does not promote it; governance does, for as long as Keycloak says so."""
+    ours = {"Origin": SERVERS[0], "Sec-Fetch-Site": "same-origin"}
+    people = {name: live.session() for name in ("root1", "alice", "gina")}
+    for name, browser in people.items():
+        live.log_in(browser, name)
+
+    def send(name: str, path: str, body: Any, server: str = SERVERS[0]) -> requests.Response:
+        return people[name].post(f"{server}/ajax-api/{path}", json=body, headers=ours)
+
+    role = send("root1", "3.0/mlflow/roles/create", {"name": "judges", "workspace": "default"}).json()["role"]["id"]
+    grant = {"role_id": role, "resource_type": "registered_model", "resource_pattern": "*", "permission": "MANAGE"}
+    live.say("an administrator makes a role", send("root1", "3.0/mlflow/roles/permissions/add", grant).ok)
+    run = send("alice", "2.0/mlflow/runs/create", {"experiment_id": "0"})
+    live.say("another's experiment may be read, not written", run.status_code == 403, run.text)
+    experiment = send("alice", "2.0/mlflow/experiments/create", {"name": "credit"}).json()["experiment_id"]
+    run = send("alice", "2.0/mlflow/runs/create", {"experiment_id": experiment}).json()["run"]["info"]["run_id"]
+    send("alice", "2.0/mlflow/registered-models/create", {"name": "credit"})
+    source = f"mlflow-artifacts:/{experiment}/{run}/artifacts/model"
+    made = send("alice", "2.0/mlflow/model-versions/create", {"name": "credit", "source": source, "run_id": run})
+    live.say("she registers a version", made.ok, made.text)
+    alias = {"name": "credit", "alias": "champion", "version": "1"}
+    for server in SERVERS:
+        for name, status in (("alice", 403), ("root1", 403), ("gina", 200)):
+            answer = send(name, "2.0/mlflow/registered-models/alias", alias, server)
+            said = [answer.headers.get(f"X-Mlops-{key}") for key in ("User", "Auth", "Outcome")]
+            live.say(
+                f"{name} and the alias at {server}",
+                answer.status_code == status and said == [name, "session", "allowed" if status == 200 else "refused"],
+                (answer.status_code, answer.text, said),
+            )
+    live.admin("DELETE", f"/users/{live.user_id('gina')}/groups/{live.group_id('governance')}")
+    live.admin("PUT", f"/users/{live.user_id('gina')}/groups/{live.group_id('data-scientists')}")
+    begin = time.monotonic()
+    for server in SERVERS:
+        ask = partial(send, "gina", "2.0/mlflow/registered-models/alias", alias, server)
+        left = until(partial(refuses_alias, ask), 20)
+        live.say(f"who left governance is refused at {server} ({time.monotonic() - begin:.1f} s)", left)
+    live.admin("PUT", f"/users/{live.user_id('gina')}/groups/{live.group_id('governance')}")
+
+
+def refuses_alias(send: Callable[[], requests.Response]) -> bool:
+    """Return whether the alias is refused."""
+    return send().status_code == 403
+
+
 def check_leaver(live: Live, token: str) -> None:
     """Groups and users change while a token is in use."""
     alice, group = live.user_id("alice"), live.group_id("data-scientists")
@@ -529,6 +575,7 @@ def main() -> int:
             live.start_mlflow()
             browser, token = check_browser(live)
             check_logout(live, browser, token)
+            check_guard(live)
             check_refused(live)
             check_leaver(live, token)
             check_away(live, token)
