@@ -80,8 +80,8 @@ def test_changes_by_hand_are_shown_and_put_back(administrator: Administrator, th
     assert all(before != after for before, after in zip(right, wrong, strict=True))
 
     log = tmp_path / "realm.log"
-    # The realm, the client, the account's groups.
-    assert playbook(the_lab, "molecule/keycloak/realm.yml", "--check", "--diff", log=log, quiet=True) == "changed=3"
+    # The realm, the client, the account's groups, and nothing else on the whole host.
+    assert playbook(the_lab, "molecule/keycloak/converge.yml", "--check", "--diff", log=log, quiet=True) == "changed=3"
     shown = log.read_text()
     for text in ("7200", "https://elsewhere.example/*", "governance"):
         assert [line for line in shown.splitlines() if line.startswith("-") and text in line], text
