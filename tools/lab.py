@@ -519,20 +519,25 @@ def hosts_block(the_lab: Lab) -> list[str]:
     return [f"# BEGIN mlops.tracking {the_lab.name}", *lines, f"# END mlops.tracking {the_lab.name}"]
 
 
+def without_labs(text: str, name: str = "") -> list[str]:
+    """Return the lines of /etc/hosts without those of one lab, or of all labs."""
+    kept: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        inside = inside or (line.startswith("# BEGIN mlops.tracking ") and (not name or line.endswith(f" {name}")))
+        if not inside:
+            kept.append(line)
+        inside = inside and not line.startswith("# END mlops.tracking ")
+    return kept
+
+
 def write_hosts(the_lab: Lab, path: Path = Path("/etc/hosts")) -> bool:
     """Make /etc/hosts say what is true of this lab, and return whether it had to change.
 
     The file is written in place: a test has its own bound over it, and replacing the file would undo that.
     """
     before = path.read_text()
-    kept: list[str] = []
-    inside = False
-    for line in before.splitlines():
-        inside = inside or line == f"# BEGIN mlops.tracking {the_lab.name}"
-        if not inside:
-            kept.append(line)
-        inside = inside and line != f"# END mlops.tracking {the_lab.name}"
-    after = "\n".join([*kept, *hosts_block(the_lab)]) + "\n"
+    after = "\n".join([*without_labs(before, the_lab.name), *hosts_block(the_lab)]) + "\n"
     if after == before:
         return False
     with open(path, "r+", encoding="utf-8") as file:

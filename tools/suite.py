@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import lab as lab_module
-from lab import ROOT, STATE, LabError, Stages, prepare, tool_environment, venv_directory
+from lab import ROOT, STATE, LabError, Stages, prepare, tool_environment, venv_directory, without_labs
 
 LOGS = STATE / "logs"
 PRINT = threading.Lock()
@@ -180,7 +180,8 @@ def with_private_hosts(step: Step) -> tuple[str, ...]:
     """Return the command that runs the step with an /etc/hosts of its lab's own, so that labs do not meet."""
     hosts = LOGS / f"{step.private_hosts}.hosts"
     if not hosts.exists():
-        shutil.copy("/etc/hosts", hosts)
+        # A demo beside this has the same public name.
+        hosts.write_text("\n".join(without_labs(Path("/etc/hosts").read_text())) + "\n")
     script = 'mount --bind "$0" /etc/hosts && exec "$@"'
     return ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(hosts), *step.command)
 

@@ -112,7 +112,7 @@ class Browser:
 
 def groups(tokens: dict[str, Any]) -> set[str]:
     payload = tokens["access_token"].split(".")[1]
-    found: list[str] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["groups"]
+    found: list[str] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get("groups", [])
     return set(found)
 
 

@@ -159,6 +159,7 @@ def test_hosts_file_is_written_in_place_and_only_its_own_block(tmp_path: Path, m
     assert lab.write_hosts(the_lab, hosts)
     assert not lab.write_hosts(the_lab, hosts)
     assert hosts.read_text() == before + "\n".join(block) + "\n"
+    assert lab.without_labs(hosts.read_text()) == ["127.0.0.1 localhost"]
     monkeypatch.setattr(lab, "hosts_block", lambda the_lab: [])
     assert lab.write_hosts(the_lab, hosts)
     assert hosts.read_text() == before
