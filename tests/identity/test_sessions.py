@@ -32,6 +32,13 @@ CLAIMS = Claims("alice", "sub-1", frozenset({"team-a", "data-scientists"}), NOW 
 TOKENS = {"access_token": "access", "refresh_token": "refresh-1", "refresh_expires_in": 1800}
 
 
+def said(answer: Any) -> Any:
+    """Return an answer, or raise it."""
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
 class Realm:
     """What Keycloak says about refresh tokens, and what it was asked."""
 
@@ -42,14 +49,12 @@ class Realm:
 
     def refresh(self, refresh_token: str) -> dict[str, Any]:
         self.asked.append(refresh_token)
-        if isinstance(self.tokens, Exception):
-            raise self.tokens
-        return self.tokens
+        tokens: dict[str, Any] = said(self.tokens)
+        return tokens
 
     def verify(self, _token: str) -> Claims:
-        if isinstance(self.claims, Exception):
-            raise self.claims
-        return self.claims
+        claims: Claims = said(self.claims)
+        return claims
 
 
 @pytest.fixture

@@ -191,7 +191,7 @@ class Registered:
     def _protect(self, version: Version) -> None:
         if version.run_id:
             self._protected.runs.add(version.run_id)
-        for uri in {version.source, version.storage_location}:
+        for uri in (version.source, version.storage_location):
             folder = self.folder(uri)
             if folder is not None:
                 self._protected.add(folder)
