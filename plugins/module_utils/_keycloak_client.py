@@ -30,7 +30,8 @@ class KeycloakApiError(Exception):
 def argument_spec() -> dict[str, dict[str, t.Any]]:
     """The options of the documentation fragment `keycloak`."""
     return {
-        "keycloak_url": {"type": "str", "required": True},
+        # Its name alone sounds like a secret.
+        "keycloak_url": {"type": "str", "required": True, "no_log": False},
         "admin_client": {"type": "str", "required": True},
         "admin_secret": {"type": "str", "required": True, "no_log": True},
         "admin_realm": {"type": "str", "default": "master"},

@@ -19,9 +19,8 @@ from ansible_collections.mlops.tracking.plugins.module_utils._keycloak_plan impo
 )
 
 USER = {"id": "7", "username": "ada", "email": "ada@example.com", "enabled": True, "attributes": {"team": ["a"]}}
-Cases = list[tuple[dict[str, t.Any] | None, list[str], dict[str, t.Any], dict[str, t.Any], dict[str, t.Any]]]
 # user, groups, options; what is shown as before and after
-TEST_PLANS: Cases = [
+TEST_PLANS: list[tuple[dict[str, t.Any] | None, list[str], dict[str, t.Any], dict[str, t.Any], dict[str, t.Any]]] = [
     (None, [], {}, {}, {"username": "ada"}),
     (None, [], {"email": "a@b.c", "groups": ["x"]}, {}, {"username": "ada", "email": "a@b.c", "groups": ["x"]}),
     (USER, [], {}, {}, {}),
