@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import tempfile
 from importlib.metadata import version
 
 import matplotlib
+from digest import folder_digest
 
 matplotlib.use("Agg")
 
@@ -147,7 +149,7 @@ def train(arguments: argparse.Namespace) -> None:
         plot_feature_importance(list(x.columns), model.feature_importances_), "figures/feature_importance.png"
     )
 
-    mlflow.sklearn.log_model(
+    logged = mlflow.sklearn.log_model(
         model,
         name="model",
         signature=infer_signature(x_train, model.predict(x_train)),
@@ -160,6 +162,14 @@ def train(arguments: argparse.Namespace) -> None:
             f"{name}=={version(name)}" for name in ("mlflow", "numpy", "pandas", "scikit-learn", "skops")
         ],
     )
+    record_digest(arguments.model_name, str(logged.registered_model_version), logged.model_uri)
+
+
+def record_digest(model_name: str, model_version: str, model_uri: str) -> None:
+    """Say what the files are today; the gates of a promotion compare."""
+    with tempfile.TemporaryDirectory() as folder:
+        digest = folder_digest(mlflow.artifacts.download_artifacts(model_uri, dst_path=folder))
+    mlflow.MlflowClient().set_model_version_tag(model_name, model_version, "artifact_sha256", digest)
 
 
 def main() -> None:

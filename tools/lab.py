@@ -15,6 +15,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,9 +31,18 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("MLOPS_TRACKING_CACHE", Path.home() / ".cache" / "mlops-tracking"))
 STATE = ROOT / ".lab"
 REQUIREMENTS = ROOT / "tests" / "requirements.txt"
+IDENTITY_REQUIREMENTS = (
+    ROOT / "roles" / "mlflow" / "files" / "requirements-3.17.2.txt",
+    ROOT / "tests" / "identity" / "requirements.txt",
+)
+EXAMPLE_REQUIREMENTS = ROOT / "examples" / "requirements.txt"
 MINIO_MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 LOCAL_AUTHORITIES = Path("/usr/local/share/ca-certificates")
+# The distribution's, which sees the distribution's packages.
+SYSTEM_PYTHON = "/usr/bin/python3"
 SUITES = {13: "trixie", 12: "bookworm"}
+# Scenarios of roles that the older release has no packages for.
+NEW_ONLY = ("keycloak",)
 IMAGE_PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-apt,ca-certificates,sudo,iproute2,curl,procps"
 # Shared mounts, as on a real host: without them systemd cannot hand credentials to a service.
 DOCKERFILE = """\
@@ -90,6 +100,13 @@ class Stages:
 # ---------------------------------------------------------------- what a fresh machine needs
 
 
+def system_python_has(module: str) -> bool:
+    """Return whether the distribution's Python can import a module."""
+    if not Path(SYSTEM_PYTHON).exists():
+        return False
+    return subprocess.run([SYSTEM_PYTHON, "-c", f"import {module}"], capture_output=True, check=False).returncode == 0
+
+
 def missing_packages() -> list[str]:
     """Return the packages of this machine's distribution that the lab needs and does not have."""
     wanted = []
@@ -101,6 +118,8 @@ def missing_packages() -> list[str]:
         wanted += ["mmdebstrap", "debian-archive-keyring"]
     if not shutil.which("git"):
         wanted.append("git")
+    if not keycloak_archive().exists() and not system_python_has("lxml"):
+        wanted += ["python3", "python3-lxml"]
     return wanted
 
 
@@ -119,14 +138,14 @@ def install_packages() -> str:
     return " ".join(wanted)
 
 
-def locked_venv_directory(name: str, requirements: Path) -> Path:
+def locked_venv_directory(name: str, *requirements: Path) -> Path:
     """Return the folder of the virtual environment for these locked requirements and this Python."""
-    return CACHE / f"{name}-{digest(requirements.read_text(), sys.version)}"
+    return CACHE / f"{name}-{digest(*(path.read_text() for path in requirements), sys.version)}"
 
 
-def make_locked_venv(name: str, requirements: Path) -> Path:
+def make_locked_venv(name: str, *requirements: Path) -> Path:
     """Install locked requirements; a folder without its marker is unfinished and made anew."""
-    directory = locked_venv_directory(name, requirements)
+    directory = locked_venv_directory(name, *requirements)
     if (directory / ".complete").exists():
         return directory
     if directory.exists():
@@ -135,7 +154,8 @@ def make_locked_venv(name: str, requirements: Path) -> Path:
     run([sys.executable, "-m", "venv", directory])
     pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # The lock is the whole answer: pip's own search would ask for newer releases of what an entry wants with extras.
-    run([*pip, "--require-hashes", "--no-deps", "--requirement", requirements])
+    locks = [part for path in requirements for part in ("--requirement", path)]
+    run([*pip, "--require-hashes", "--no-deps", *locks])
     run([python, "-m", "pip", "check", "--disable-pip-version-check"])
     (directory / ".complete").touch()
     return directory
@@ -149,6 +169,26 @@ def venv_directory() -> Path:
 def make_venv() -> str:
     """Install the tools."""
     return str(make_locked_venv("venv", REQUIREMENTS))
+
+
+def identity_venv_directory() -> Path:
+    """Return the folder of the environment that tests the identity package: the server's, and test tools."""
+    return locked_venv_directory("identity", *IDENTITY_REQUIREMENTS)
+
+
+def make_identity_venv() -> str:
+    """Install what the identity package runs with, and its test tools."""
+    return str(make_locked_venv("identity", *IDENTITY_REQUIREMENTS))
+
+
+def example_python() -> Path:
+    """Return the Python of a data scientist on this machine, with what examples/train.py needs."""
+    return locked_venv_directory("example", EXAMPLE_REQUIREMENTS) / "bin" / "python"
+
+
+def make_example() -> str:
+    """Install what examples/train.py needs."""
+    return str(make_locked_venv("example", EXAMPLE_REQUIREMENTS))
 
 
 def engine_answers() -> bool:
@@ -305,6 +345,58 @@ def make_minio() -> str:
     return unpack_minio()
 
 
+def keycloak_release() -> tuple[str, str]:
+    """Return version and checksum of the archive that the role keycloak installs by default."""
+    text = (ROOT / "roles" / "keycloak" / "defaults" / "main.yml").read_text()
+    version = re.search(r"platform_keycloak_version \| default\('([\d.]+)'\)", text)
+    checksum = re.search(r'^keycloak_archive_checksum: "sha256:([0-9a-f]{64})"$', text, re.MULTILINE)
+    if not (version and checksum):
+        raise LabError("roles/keycloak/defaults/main.yml does not name version and checksum of an archive.")
+    return version[1], checksum[1]
+
+
+def keycloak_archive() -> Path:
+    """Return the archive of the identity provider, where a Maven repository would have it."""
+    version, _checksum = keycloak_release()
+    name = "keycloak-quarkus-dist"
+    return CACHE / "files" / "maven" / "org" / "keycloak" / name / version / f"{name}-{version}.tar.gz"
+
+
+def sha256_of(path: Path) -> str:
+    """Return the checksum of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def get_keycloak() -> str:
+    """Download the identity provider once, by the role's module, so that hosts take it from this machine."""
+    archive = keycloak_archive()
+    version, checksum = keycloak_release()
+    if archive.exists() and sha256_of(archive) == checksum:
+        return archive.name
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    partial = archive.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    options = {
+        "group_id": "org.keycloak",
+        "artifact_id": "keycloak-quarkus-dist",
+        "version": version,
+        "extension": "tar.gz",
+        "checksum_alg": "sha1",
+        "timeout": 60,
+        "dest": str(partial),
+        "mode": "0644",
+    }
+    command = [str(venv_directory() / "bin" / "ansible"), "localhost", "--inventory=localhost,", "--connection=local"]
+    command += [f"--extra-vars=ansible_python_interpreter={SYSTEM_PYTHON}"]
+    command += ["--module-name=community.general.maven_artifact", f"--args={json.dumps(options)}"]
+    run(command, env=tool_environment())
+    if sha256_of(partial) != checksum:
+        raise LabError(f"The archive of Keycloak {version} has not the checksum {checksum}, but {sha256_of(partial)}.")
+    partial.rename(archive)
+    return archive.name
+
+
 def prepare(stages: Stages, releases: Iterable[int] = (13,)) -> None:
     """Do everything that a fresh machine needs, each thing once."""
     stages("Packages of this machine", install_packages)
@@ -313,6 +405,7 @@ def prepare(stages: Stages, releases: Iterable[int] = (13,)) -> None:
     for release in releases:
         stages(f"Image of a bare Debian {release} host", partial(make_image, release))
     stages("Object store, built from source", make_minio)
+    stages("Identity provider", get_keycloak)
 
 
 # ---------------------------------------------------------------- one lab
@@ -348,6 +441,11 @@ class Lab:
         """Return the file that playbooks/secrets.yml writes for this lab."""
         return self.directory / "group_vars" / "all" / "secrets.yml"
 
+    @property
+    def passwords(self) -> Path:
+        """Return the folder with the passwords of the lab's users, made when they are first asked for."""
+        return STATE / self.name / "passwords"
+
     def container(self, host: str) -> str:
         """Return the container's name."""
         return f"{self.name}-{host}"
@@ -375,21 +473,52 @@ class Lab:
         """Write what differs from the shipped inventory: the connection, the mirror, and where secrets go."""
         self.directory.mkdir(parents=True, exist_ok=True)
         archive = minio_archive()
-        variables = {
+        variables: dict[str, object] = {
             "ansible_connection": "community.docker.docker",
             "ansible_pipelining": True,
             "minio_archive_url": f"file:///var/cache/lab/{archive.name}",
             "minio_archive_checksum": "sha256:" + hashlib.sha256(archive.read_bytes()).hexdigest(),
             "minio_archive_binary": "minio",
             "minio_open_files_max": 16384,
+            "keycloak_archive_url": f"file:///var/cache/lab/{keycloak_archive().relative_to(CACHE / 'files')}",
             "platform_extra_ca_certificate_files": sorted(map(str, LOCAL_AUTHORITIES.glob("*.crt"))),
             "platform_secrets_file": str(self.secrets_file),
         }
+        if self.scenario in ("single", "prod"):
+            variables |= self.teams()
         hosts = {host: {"ansible_host": self.container(host)} for host in self.hosts}
         # JSON is YAML, and needs no library here.
         (self.directory / "lab.yml").write_text(
             json.dumps({"all": {"hosts": hosts, "vars": variables}}, indent=2) + "\n"
         )
+
+    def teams(self) -> dict[str, object]:
+        """Return two teams, one of which may look at an experiment of the other, and somebody who promotes models."""
+        drawn = "lookup('ansible.builtin.password', '{}', length=24, chars=['ascii_letters', 'digits'])"
+        passwords = {
+            name: f"{{{{ {drawn.format(self.passwords / name)} }}}}" for name in ("ada", "bob", "grace", "nightly")
+        }
+        daily = {"name": "pricing/daily"}
+        pricing = {
+            "name": "pricing",
+            "users": ["ada"],
+            "groups": ["pricing"],
+            "service_accounts": ["nightly"],
+            "experiments": [daily],
+            "models": [{"name": "price"}],
+        }
+        fraud = {
+            "name": "fraud",
+            "users": ["bob"],
+            "groups": ["fraud"],
+            "experiments": [{"name": "fraud"}, {**daily, "permission": "READ"}],
+        }
+        return {
+            "platform_teams": [pricing, fraud],
+            "platform_governance_users": ["grace"],
+            "platform_service_account_secrets": {"nightly": passwords.pop("nightly")},
+            "mlflow_user_passwords": passwords,
+        }
 
 
 def hosts_of(inventory: Path) -> list[str]:
@@ -409,8 +538,8 @@ def lab(name: str) -> Lab:
     release = 12 if scenario.endswith("-debian12") else 13
     source = ROOT / "inventories" / scenario.removesuffix("-debian12")
     if not source.exists():
-        # A role alone is shown on the older release, the platform on the newer one.
-        source, release = ROOT / "molecule" / scenario / "inventory", 12
+        # A role alone is shown on the older release, where it runs there, the platform on the newer one.
+        source, release = ROOT / "molecule" / scenario / "inventory", 13 if scenario in NEW_ONLY else 12
     if not source.exists():
         raise LabError(f"No lab is called {name}.")
     return Lab(name, source, hosts_of(source), [DOMAIN], release)
@@ -540,11 +669,15 @@ def up(name: str) -> None:
         stages("A data scientist's first run, from outside the host", lambda: example(the_lab))
     stages("doctor.yml, the end-to-end proof", lambda: playbook(the_lab, "playbooks/doctor.yml"))
     print((the_lab.logs / "doctor.log").read_text().split("PLAY RECAP")[0][-6000:])
+    single = the_lab.scenario == "single"
+    password = "platform_mlflow_admin_password" if single else "platform_keycloak_user_password"
+    more = f"ada and bob of two teams, grace of governance; passwords in {the_lab.passwords}" if single else "none"
     print(
         f"""
 MLflow answers at https://{DOMAIN} (this machine's /etc/hosts knows the name).
   user        admin
-  password    platform_mlflow_admin_password in {the_lab.secrets_file}
+  password    {password} in {the_lab.secrets_file}
+  more users  {more}
   authority   {the_lab.logs / "ca.crt"} (trust it in your browser)
   hosts       {" ".join(the_lab.container(host) for host in the_lab.hosts)} (docker exec -it HOST bash)
   stop        make {name}-down
@@ -554,11 +687,11 @@ MLflow answers at https://{DOMAIN} (this machine's /etc/hosts knows the name).
 
 def example(the_lab: Lab) -> str:
     """Run examples/train.py as a data scientist would, with nothing but the address and a password."""
-    directory = make_locked_venv("example", ROOT / "examples" / "requirements.txt")
+    make_example()
     secrets = read_secrets(the_lab)
     (the_lab.logs / "ca.crt").write_text(secrets["platform_ca_certificate"])
     result = run(
-        [directory / "bin" / "python", ROOT / "examples" / "train.py"],
+        [example_python(), ROOT / "examples" / "train.py"],
         cwd=the_lab.logs,
         env={
             **os.environ,

@@ -24,7 +24,11 @@ from lab import ROOT, STATE, LabError, Stages, prepare, tool_environment, venv_d
 LOGS = STATE / "logs"
 PRINT = threading.Lock()
 # Each has a scenario that shows it alone.
-ROLES = ("mlflow", "nginx_tls", "postgres", "minio", "pki", "prometheus_exporter", "common")
+ROLES = ("mlflow", "keycloak", "nginx_tls", "postgres", "minio", "pki", "prometheus_exporter", "common")
+
+# Files that start servers share them.
+IDENTITY_OPTIONS = ("-n", "2", "--dist", "loadfile")
+IDENTITY_COVERAGE = ("--cov", "--cov-config=tests/identity/coverage.ini", "--cov-report=term-missing")
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,19 @@ def minio_modules() -> tuple[str, ...]:
     return ("env", f"MINIO_BINARY={lab_module.minio_binary()}", *tests)
 
 
+def mlflow_modules(lab: str) -> Step:
+    """Return the step that asks a running platform for rights and promotions, as its modules and pipelines do."""
+    names = ("smoke_live", "mlflow_modules", "rights", "promotion")
+    files = [f"tests/integration/test_{name}.py" for name in names]
+    tests = python("-m", "pytest", *files, "-q", "-n", "2", "--dist", "loadfile")
+    return Step("MLflow modules", ("env", f"LAB={lab}", *tests), "single")
+
+
+def identity(*arguments: str) -> tuple[str, ...]:
+    """Return a command of the environment that has MLflow and the identity package's libraries."""
+    return (str(lab_module.identity_venv_directory() / "bin" / "python"), *arguments)
+
+
 def fast() -> list[Step]:
     """Return lint and unit tests."""
     return [
@@ -83,6 +100,8 @@ def fast() -> list[Step]:
         Step("mypy", tool("mypy")),
         Step("role READMEs", python("tools/role_readme.py", "--check")),
         Step("changelog", tool("antsibull-changelog", "lint")),
+        Step("identity mypy", identity("-m", "mypy", "--config-file", "tests/identity/mypy.ini")),
+        Step("identity tests", identity("-m", "pytest", "tests/identity", "-q", *IDENTITY_OPTIONS, *IDENTITY_COVERAGE)),
         Step("unit tests", python("-m", "pytest", "tests/unit", "-q", "-n", "2")),
         Step("ansible-lint", tool("ansible-lint", "--profile", "production", "--offline", "--strict")),
     ]
@@ -94,6 +113,7 @@ def single() -> list[Step]:
     inventories = ("--inventory", str(lab.source), "--inventory", str(lab.directory))
     return [
         molecule_kept("single"),
+        mlflow_modules(lab.name),
         proof("forgotten handlers", "tests/prove/kills.py", "--lab", lab.name, "--part", "handlers", hosts="single"),
         proof("renewal", "tests/prove/renewal.py", "--lab", lab.name, "--once", hosts="single"),
         # Also the second run after both proofs.
@@ -102,10 +122,12 @@ def single() -> list[Step]:
 
 
 def prod() -> list[Step]:
-    """Return the scenario `prod` with its proof."""
+    """Return the scenario `prod` with its proofs."""
     same_time = ("tests/prove/same_time.py", "--lab", "molecule-prod", "--rounds", "one")
     return [
         molecule_kept("prod"),
+        proof("attacks", "tests/prove/attacks.py", "--lab", "molecule-prod", hosts="prod"),
+        # Last, as it takes the data away.
         proof("same time", *same_time, hosts="prod"),
         remove("prod"),
     ]
@@ -123,9 +145,9 @@ def phases(command: str) -> list[list[list[Step]]]:
         return [[fast()]]
     if command == "test":
         sanity = Step("ansible-test sanity", python("tools/sanity.py"))
-        modules = Step("object store modules", minio_modules())
+        modules = [Step("object store modules", minio_modules())]
         roles = [[molecule(role)] for role in ROLES]
-        return [[fast(), prod(), single(), [sanity], *roles, [modules]], [quiet()]]
+        return [[fast(), prod(), single(), [sanity], *roles, modules], [quiet()]]
     return [[long_proofs()]]
 
 
@@ -139,6 +161,7 @@ def long_proofs() -> list[Step]:
         proof("kills", "tests/prove/kills.py", "--kills", "10"),
         proof("secrets", "tests/prove/secrets_in_output.py", "--lab", "prove-single", "--fresh", "--check"),
         proof("benchmark prod", *prod),
+        proof("attacks", "tests/prove/attacks.py", "--lab", "prove-prod"),
         proof("same time", "tests/prove/same_time.py", "--lab", "prove-prod"),
         proof("remove prod", "tools/lab.py", "down", "prove-prod"),
         proof("benchmark", "tests/bench/bench.py", "--lab", "prove-single", "--parts", *parts, "--write", "--keep"),
@@ -242,6 +265,10 @@ def main() -> int:
             stages("Ansible and the test tools", lab_module.make_venv)
         else:
             prepare(stages, (13, 12) if options.command == "test" else (13,))
+        if options.command != "prove":
+            stages("MLflow, for the tests of the identity package", lab_module.make_identity_venv)
+        if options.command == "test":
+            stages("A data scientist's Python", lab_module.make_example)
     except LabError as error:
         print(f"\n{error}\n0 passed, 1 failed", flush=True)
         return 1

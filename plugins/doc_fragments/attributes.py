@@ -51,6 +51,16 @@ attributes:
       - mlops.tracking.minio
 """
 
+    ACTIONGROUP_KEYCLOAK = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/mlops.tracking.keycloak) in C(module_defaults) to set options for this module.
+    support: full
+    membership:
+      - mlops.tracking.keycloak
+"""
+
     ACTIONGROUP_MLFLOW = r"""
 options: {}
 attributes:

@@ -12,7 +12,8 @@ class ModuleDocFragment:
 options:
   mlflow_url:
     description:
-      - URL of the server, such as V(https://mlflow.example.com). Credentials are sent over V(http://) to loopback only.
+      - URL of the server, such as V(https://mlflow.example.com). Credentials are sent over V(http://) to loopback or
+        a socket only.
     type: str
     required: true
   mlflow_username:
@@ -33,6 +34,22 @@ options:
         module.
       - By default the authorities that the system trusts. The certificate is always verified.
     type: path
+  client_cert:
+    description:
+      - File with a certificate to show to a server that asks for one, together with O(client_key).
+    type: path
+  client_key:
+    description:
+      - File with the key of O(client_cert).
+    type: path
+  unix_socket:
+    description:
+      - Socket of a server on the same host, instead of the network. The host in O(mlflow_url) is then only a name.
+    type: path
+  host_header:
+    description:
+      - The name that the server knows itself by, where O(mlflow_url) has another one.
+    type: str
   timeout:
     description:
       - Seconds to wait for each answer.

@@ -54,6 +54,10 @@ def argument_spec() -> dict[str, dict[str, t.Any]]:
         "mlflow_password": {"type": "str", "no_log": True},
         "mlflow_token": {"type": "str", "no_log": True},
         "ca_path": {"type": "path"},
+        "client_cert": {"type": "path"},
+        "client_key": {"type": "path"},
+        "unix_socket": {"type": "path"},
+        "host_header": {"type": "str"},
         "timeout": {"type": "float", "default": 30.0},
     }
 
@@ -61,8 +65,8 @@ def argument_spec() -> dict[str, dict[str, t.Any]]:
 def module_rules() -> dict[str, t.Any]:
     """The rules between the options of `argument_spec`, as AnsibleModule arguments."""
     return {
-        "required_together": [("mlflow_username", "mlflow_password")],
-        "mutually_exclusive": [("mlflow_token", "mlflow_password")],
+        "required_together": [("mlflow_username", "mlflow_password"), ("client_cert", "client_key")],
+        "mutually_exclusive": [("mlflow_token", "mlflow_password"), ("unix_socket", "client_cert")],
     }
 
 
@@ -75,12 +79,29 @@ def from_module(module: t.Any) -> MlflowClient:
             username=params["mlflow_username"],
             password=params["mlflow_password"],
             token=params["mlflow_token"],
-            ca_path=params["ca_path"],
             timeout=params["timeout"],
+            route=route_of(params),
         )
     except ValueError as exc:
         module.fail_json(msg=str(exc))
         raise AssertionError("fail_json does not return") from exc
+
+
+def route_of(params: Mapping[str, t.Any]) -> Route:
+    """How a module's options reach the server."""
+    names = ("ca_path", "client_cert", "client_key", "unix_socket", "host_header")
+    return Route(**{name: params[name] for name in names})
+
+
+@dataclass(frozen=True)
+class Route:
+    """How to reach a server: whom to trust, what to show, and which socket instead of the network."""
+
+    ca_path: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    unix_socket: str | None = None
+    host_header: str | None = None
 
 
 class MlflowClient:
@@ -92,18 +113,21 @@ class MlflowClient:
         username: str | None = None,
         password: str | None = None,
         token: str | None = None,
-        ca_path: str | None = None,
         timeout: float = 30,
+        route: Route = Route(),
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError("mlflow_url must be an absolute URL such as https://mlflow.example.com")
         if parts.username is not None or parts.password is not None:
             raise ValueError("mlflow_url must not hold credentials; use mlflow_username and mlflow_password")
-        if (password or token) and parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
+        local = route.unix_socket is not None or parts.hostname in LOOPBACK_HOSTS
+        if (password or token) and parts.scheme == "http" and not local:
             raise ValueError("mlflow_url must be https:// when credentials are sent to another host")
         self._base = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if route.host_header:
+            self._headers["Host"] = route.host_header
         self._open = Request(
             url_username=username if password else None,
             url_password=password,
@@ -111,7 +135,10 @@ class MlflowClient:
             # A redirect would carry the credentials elsewhere; it is reported as an error instead.
             follow_redirects="none",
             validate_certs=True,
-            ca_path=ca_path,
+            ca_path=route.ca_path,
+            client_cert=route.client_cert,
+            client_key=route.client_key,
+            unix_socket=route.unix_socket,
             timeout=timeout,
             http_agent="mlops.tracking",
         ).open

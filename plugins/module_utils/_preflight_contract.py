@@ -15,6 +15,7 @@ import re
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
 
+from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_teams import team_faults
 from ansible_collections.mlops.tracking.plugins.module_utils._preflight_hosts import EXPORTER_PORTS, FIXED_PORTS
 from ansible_collections.mlops.tracking.plugins.module_utils._sizing import SizingError, pool_plan
 from ansible_collections.mlops.tracking.plugins.module_utils._spec import Problem, show
@@ -22,7 +23,14 @@ from ansible_collections.mlops.tracking.plugins.module_utils._spec import Proble
 Contract = Mapping[str, t.Any]
 Groups = Mapping[str, Sequence[str]]
 
-PORTS = ("platform_postgres_port", "platform_minio_port", "platform_mlflow_rest_port", "platform_mlflow_asgi_port")
+PORTS = (
+    "platform_postgres_port",
+    "platform_minio_port",
+    "platform_keycloak_port",
+    "platform_keycloak_management_port",
+    "platform_mlflow_rest_port",
+    "platform_mlflow_asgi_port",
+)
 
 DATABASE_URIS = ("mlflow_backend_store_uri", "mlflow_auth_store_uri")
 
@@ -46,6 +54,7 @@ def check_values(contract: Contract, groups: Groups, mlflow_versions: Sequence[s
     yield from check_connections(contract, groups)
     yield from check_paths(contract)
     yield from check_version(contract, mlflow_versions)
+    yield from check_teams(contract)
 
 
 def check_domain(contract: Contract) -> Iterator[Problem]:
@@ -92,13 +101,7 @@ def _is_dns_name(text: str) -> bool:
 
 
 def check_identity(contract: Contract) -> Iterator[Problem]:
-    """Who may log in, and by which means."""
-    if contract.get("platform_auth") == "oidc":
-        yield Problem(
-            "platform_auth",
-            'is "oidc", which arrives with the role keycloak in a later release.',
-            "choose basic for now.",
-        )
+    """Who may log in first."""
     user = contract.get("platform_admin_user")
     if user is not None and not _USER.match(str(user)):
         yield Problem(
@@ -121,12 +124,17 @@ def check_transport(contract: Contract, groups: Groups) -> Iterator[Problem]:
 
 def check_names(contract: Contract) -> Iterator[Problem]:
     """Names inside PostgreSQL and MinIO."""
-    for name in ("platform_database", "platform_auth_database"):
+    for name in ("platform_database", "platform_auth_database", "platform_keycloak_database"):
         yield from _check_sql_name(name, contract, _TAKEN_DATABASES)
-    roles = ("platform_database_owner", "platform_database_user", "platform_exporter_user")
+    roles = (
+        "platform_database_owner",
+        "platform_database_user",
+        "platform_keycloak_database_user",
+        "platform_exporter_user",
+    )
     for name in roles:
         yield from _check_sql_name(name, contract, _TAKEN_ROLES)
-    yield from _check_different(contract, ("platform_database", "platform_auth_database"))
+    yield from _check_different(contract, ("platform_database", "platform_auth_database", "platform_keycloak_database"))
     yield from _check_different(contract, roles)
     yield from _check_bucket(contract)
     user = str(contract.get("platform_bucket_user", "mlflow"))
@@ -219,14 +227,15 @@ def check_ports(contract: Contract) -> Iterator[Problem]:
 
 
 def check_connections(contract: Contract, groups: Groups) -> Iterator[Problem]:
-    """The database must accept what the smallest pools of all MLflow hosts open."""
+    """The database must accept what Keycloak and the smallest pools of all MLflow hosts open."""
     name = "platform_max_connections"
     hosts = max(1, len(groups.get("mlflow", ())))
     value = contract.get(name)
-    if value is None or _enough_connections(int(value), hosts):
+    keycloak = int(contract.get("platform_keycloak_connections") or 0) * len(groups.get("keycloak", ()))
+    if value is None or _enough_connections(int(value) - keycloak, hosts):
         return
     every = range(_MOST_CONNECTIONS)
-    least = bisect.bisect_left(every, True, key=lambda n: _enough_connections(n, hosts))
+    least = keycloak + bisect.bisect_left(every, True, key=lambda n: _enough_connections(n, hosts))
     yield Problem(
         name, f"is {show(name, value)}, too few for the pools of {hosts} MLflow host(s).", f"write at least {least}."
     )
@@ -263,3 +272,10 @@ def check_version(contract: Contract, versions: Sequence[str]) -> Iterator[Probl
             f"is {show(name, value)}, for which no locked requirements exist.",
             f"choose one of: {', '.join(versions)}.",
         )
+
+
+def check_teams(contract: Contract) -> Iterator[Problem]:
+    """What a list of teams cannot mean."""
+    name = "platform_teams"
+    for fault in team_faults(contract.get(name) or []):
+        yield Problem(f"{name}{fault.path}", fault.problem, fault.remedy)

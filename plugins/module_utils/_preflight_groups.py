@@ -17,7 +17,7 @@ from ansible_collections.mlops.tracking.plugins.module_utils._spec import Proble
 Groups = Mapping[str, Sequence[str]]
 Children = dict[str, list[str]]
 
-TIERS = ("postgres", "minio", "mlflow", "nginx_tls")
+TIERS = ("postgres", "minio", "keycloak", "mlflow", "nginx_tls")
 # Tiers that later releases spread over several hosts.
 SINGLE_HOST_TIERS = {
     "postgres": "the cluster of several database hosts is not supported yet",
@@ -46,6 +46,8 @@ def not_needed(contract: Mapping[str, t.Any]) -> set[str]:
 def check_groups(groups: Groups, contracts: Sequence[Mapping[str, t.Any]] = ()) -> Iterator[Problem]:
     """Each tier has a host, and no more than this release can serve."""
     optional = {tier for contract in contracts for tier in not_needed(contract)}
+    if not any(contract.get("platform_auth") == "oidc" for contract in contracts):
+        optional.add("keycloak")
     if not groups.get("all"):
         yield Problem(
             "inventory",
@@ -69,8 +71,10 @@ def _empty(tier: str, groups: Groups) -> Problem:
     others = [name for name in groups if groups[name] and name not in (*TIERS, *_NOT_TIERS)]
     meant = nearest(tier, others)
     hint = f"; or rename the group {meant} to it" if meant else ""
-    remedy = f"name at least one host under {tier} in the inventory{hint}."
-    return Problem(f"group {tier}", "has no host.", remedy)
+    remedy = f"name at least one host under {tier} in the inventory{hint}"
+    if tier == "keycloak":
+        return Problem(f"group {tier}", "has no host, but platform_auth is oidc.", f"{remedy}; or choose basic.")
+    return Problem(f"group {tier}", "has no host.", f"{remedy}.")
 
 
 def check_cycles(sources: Mapping[str, Children]) -> Iterator[Problem]:

@@ -22,15 +22,21 @@ Probe = Mapping[str, t.Any]
 Probes = Mapping[str, Probe]
 
 DISTRIBUTIONS = {"debian": ("12", "13")}
-# Summed over the groups of a host: all tiers together need 3 GiB.
-MINIMUM_MEMORY_MB = {"postgres": 768, "minio": 512, "mlflow": 1536, "nginx_tls": 256}
-MINIMUM_DISK_MB = {"postgres": 2048, "minio": 4096, "mlflow": 3072}
+# Summed over the groups of a host: all tiers together need 4 GiB.
+MINIMUM_MEMORY_MB = {"postgres": 768, "minio": 512, "keycloak": 1024, "mlflow": 1536, "nginx_tls": 256}
+MINIMUM_DISK_MB = {"postgres": 2048, "minio": 4096, "keycloak": 1024, "mlflow": 3072}
 # Firmware and the kernel keep a part of what a machine is sold with.
 MEMORY_TOLERANCE = 0.9
 MAXIMUM_SKEW_SECONDS = 5.0
-DATA_PATHS = {"postgres": "/var/lib/postgresql", "mlflow": "/opt"}
+DATA_PATHS = {"postgres": "/var/lib/postgresql", "keycloak": "/opt", "mlflow": "/opt"}
 # A tier opens connections to the hosts of these tiers by their inventory names.
-CONNECTS_TO = {"mlflow": ("postgres", "minio"), "nginx_tls": ("mlflow",)}
+CONNECTS_TO = {
+    "keycloak": ("postgres",),
+    "mlflow": ("postgres", "minio", "keycloak"),
+    "nginx_tls": ("keycloak", "mlflow"),
+}
+# Debian 12 has no Java 21.
+NEWEST_DEBIAN_ONLY = {"keycloak": "13"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class Service:
 SERVICES = (
     Service("PostgreSQL", "postgres", "platform_postgres_port", ("postgresql*",), ("postgres",)),
     Service("MinIO", "minio", "platform_minio_port", ("minio*", "silo*"), ("minio", "minio-user")),
+    Service("Keycloak", "keycloak", "platform_keycloak_port", ("keycloak*",), ("keycloak",)),
+    Service("Keycloak (management)", "keycloak", "platform_keycloak_management_port", ("keycloak*",), ("keycloak",)),
     Service("MLflow (REST)", "mlflow", "platform_mlflow_rest_port", ("mlflow*",), ("mlflow",)),
     Service("MLflow (ASGI)", "mlflow", "platform_mlflow_asgi_port", ("mlflow*",), ("mlflow",)),
     Service("HTTPS of the edge", "nginx_tls", 443, ("nginx*",), ("www-data",)),
@@ -94,6 +102,7 @@ def check_hosts(groups: Groups, contracts: Contracts, probes: Probes) -> list[Pr
         contract = contracts.get(host, {})
         mine = [name for name in groups if host in groups[name]]
         found += check_distribution(host, probe)
+        found += check_release(host, probe, mine)
         found += check_memory(host, probe, mine, contract)
         found += check_disk(host, probe, mine, contract)
         found += check_listeners(host, probe, mine, contract)
@@ -129,6 +138,19 @@ def check_distribution(host: str, probe: Probe) -> Iterator[Problem]:
             "install Debian 13 (or 12).",
             (host,),
         )
+
+
+def check_release(host: str, probe: Probe, groups: Sequence[str]) -> Iterator[Problem]:
+    """Tiers whose packages only the newest Debian has."""
+    release = str(probe.get("distribution_version"))
+    for tier, least in NEWEST_DEBIAN_ONLY.items():
+        if tier in groups and release in DISTRIBUTIONS["debian"] and int(release) < int(least):
+            yield Problem(
+                f"host {host}",
+                f'runs "{probe.get("distribution_name")}", which has not what {tier} needs.',
+                f"install Debian {least}, or put another host into the group {tier}.",
+                (host,),
+            )
 
 
 def _minimum(variable: str, defaults: Mapping[str, int], group: str, contract: Mapping[str, t.Any]) -> int:
@@ -238,8 +260,8 @@ def check_resolution(
     tiers = [
         tier
         for group, targets in CONNECTS_TO.items()
-        if group in groups and not (unix and group == "nginx_tls")
         for tier in targets
+        if group in groups and not (unix and (group, tier) == ("nginx_tls", "mlflow"))
     ]
     needed = {name for tier in tiers for name in all_groups.get(tier, ())}
     for name in sorted(needed & unresolved):

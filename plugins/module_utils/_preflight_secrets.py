@@ -53,11 +53,26 @@ def secret_names(contract: Contract) -> list[str]:
     return sorted({*names} - {AUTHORITY_KEY})
 
 
+def needed_secrets(contract: Contract) -> list[str]:
+    """Those of them without which a tier of this inventory cannot be set up."""
+    absent = () if contract.get("platform_keycloak_hosts") else ("platform_keycloak_",)
+    return [name for name in secret_names(contract) if not name.startswith(absent)]
+
+
+def secret_values(contract: Contract, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """These secrets, one by one also where a variable holds several by name."""
+    for name in names:
+        value = contract.get(name)
+        if isinstance(value, Mapping):
+            yield from ((f"{name}.{key}", str(part)) for key, part in value.items())
+        elif value is not None:
+            yield name, str(value)
+
+
 def check_secrets(contract: Contract) -> Iterator[Problem]:
     """Secrets are there, strong, and different from each other."""
     owners: dict[str, str] = {}
-    for name in secret_names(contract):
-        value = str(contract[name])
+    for name, value in secret_values(contract, needed_secrets(contract)):
         problem = _weakness(name, value)
         if problem:
             yield problem
@@ -104,8 +119,7 @@ def _kms_weakness(name: str, value: str) -> Problem | None:
 def scrub(text: str, contracts: Iterable[Contract]) -> str:
     """The last guard: no secret of the contract is in the text, whatever a rule wrote."""
     for contract in contracts:
-        for name in (*secret_names(contract), AUTHORITY_KEY):
-            value = contract.get(name)
-            if isinstance(value, str) and len(value) >= 8 and not _is_well_known(value):
+        for _name, value in secret_values(contract, (*secret_names(contract), AUTHORITY_KEY)):
+            if len(value) >= 8 and not _is_well_known(value):
                 text = text.replace(value, "********")
     return text

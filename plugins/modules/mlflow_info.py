@@ -11,7 +11,7 @@ version_added: 0.1.0
 author:
   - mlops.tracking maintainers (@mlops-tracking)
 description:
-  - Asks an MLflow server for its version, health and abilities, and on demand counts what it holds.
+  - Asks an MLflow server for its version, health and abilities, and on demand counts what it holds or lists its roles.
   - A busy or starting server (HTTP 503) is asked again a few times.
 options:
   counts:
@@ -20,6 +20,16 @@ options:
         wants one.
     type: bool
     default: false
+  roles:
+    description:
+      - Whether to list the roles of MLflow's auth app with what they may do and who has them. Needs an administrator.
+    type: bool
+    default: false
+  workspace:
+    description:
+      - Workspace of the roles. A server without workspaces has V(default) only.
+    type: str
+    default: default
 extends_documentation_fragment:
   - mlops.tracking.attributes.info
   - mlops.tracking.attributes.actiongroup_mlflow
@@ -65,12 +75,36 @@ counts:
   sample:
     experiments: 12
     registered_models: 3
+roles:
+  description: Roles, but for those that MLflow keeps for the rights of single users.
+  returned: when O(roles=true)
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the role.
+      type: str
+      sample: team-pricing
+    description:
+      description: What the role is for.
+      type: str
+    grants:
+      description: What users with the role may do.
+      type: list
+      elements: str
+      sample: ["EDIT on experiment 7"]
+    users:
+      description: Who has the role.
+      type: list
+      elements: str
+      sample: [ada]
 """
 
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_api import MlflowApi
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import (
     MlflowApiError,
     MlflowClient,
@@ -78,8 +112,14 @@ from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client impo
     from_module,
     module_rules,
 )
+from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_plan import texts
 
 PAGE_SIZE = 1000
+PROPERTIES: dict[str, dict[str, t.Any]] = {
+    "counts": {"type": "bool", "default": False},
+    "roles": {"type": "bool", "default": False},
+    "workspace": {"type": "str", "default": "default"},
+}
 
 
 def server_info(client: MlflowClient) -> dict[str, t.Any]:
@@ -104,10 +144,18 @@ def count(client: MlflowClient, collection: str) -> int:
         query["page_token"] = page["next_page_token"]
 
 
+def roles(client: MlflowClient, workspace: str) -> list[dict[str, t.Any]]:
+    """The roles, sorted by name."""
+    return [
+        {"name": name, "description": role.description, "grants": texts(role.grants), "users": sorted(role.users)}
+        for name, role in sorted(MlflowApi(client).roles(workspace).items())
+    ]
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
-        argument_spec={**argument_spec(), "counts": {"type": "bool", "default": False}},
+        argument_spec={**argument_spec(), **PROPERTIES},
         supports_check_mode=True,
         **module_rules(),
     )
@@ -120,6 +168,8 @@ def main() -> None:
         }
         if module.params["counts"]:
             result["counts"] = {name: count(client, name) for name in ("experiments", "registered_models")}
+        if module.params["roles"]:
+            result["roles"] = roles(client, module.params["workspace"])
     except MlflowApiError as exc:
         module.fail_json(msg=f"MLflow at {module.params['mlflow_url']}: {exc}", status=exc.status)
     module.exit_json(changed=False, **result)

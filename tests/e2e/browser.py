@@ -84,7 +84,7 @@ def log_in(driver: webdriver.Chrome, arguments: argparse.Namespace) -> None:
 
 @contextmanager
 def browser(arguments: argparse.Namespace) -> Iterator[webdriver.Chrome]:
-    """A browser with an empty profile, logged in."""
+    """A browser with an empty profile."""
     with tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True) as folder:
         home = Path(folder)
         if arguments.ca:
@@ -98,7 +98,6 @@ def browser(arguments: argparse.Namespace) -> Iterator[webdriver.Chrome]:
         environment = {**os.environ, "HOME": str(home)}
         driver = webdriver.Chrome(options, Service("/usr/bin/chromedriver", env=environment))
         try:
-            log_in(driver, arguments)
             yield driver
         finally:
             driver.quit()
@@ -182,6 +181,7 @@ def main() -> None:
     arguments = parse_arguments()
     arguments.screenshots.mkdir(parents=True, exist_ok=True)
     with browser(arguments) as driver:
+        log_in(driver, arguments)
         look(Page(driver, arguments), arguments)
     print(f"everything was seen; pictures are in {arguments.screenshots}")
 

@@ -70,7 +70,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> No
     items[:] = [item for item in items if item not in away]
 
 
-@pytest.fixture(name="the_lab")
+@pytest.fixture(name="the_lab", scope="session")
 def lab_under_test() -> Lab:
     """Return the lab under test."""
     return tested_lab()

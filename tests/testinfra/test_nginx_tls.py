@@ -14,7 +14,7 @@ import pytest
 SCENARIOS = {"single", "prod", "nginx_tls"}
 TLS = "/etc/mlops-tracking/tls"
 LOG = "/var/log/nginx/mlflow-access.log"
-# Takes the place of MLflow for one request, and prints what it was asked.
+# Takes the place of MLflow for one request, and prints what it was asked, and what the client heard.
 ECHO = """
 import os, socket, subprocess, sys
 path, command = sys.argv[1], sys.argv[2:]
@@ -22,11 +22,12 @@ os.rename(path, path + ".aside")
 try:
     server = socket.create_server(path, family=socket.AF_UNIX)
     os.chmod(path, 0o666)
-    client = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    client = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     connection = server.accept()[0]
     print(connection.recv(65536).decode())
-    connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
-    client.wait()
+    said = "X-Mlops-User: somebody\\r\\nX-Other: heard\\r\\nContent-Length: 0"
+    connection.sendall(f"HTTP/1.1 200 OK\\r\\n{said}\\r\\n\\r\\n".encode())
+    print("-- answer", client.communicate()[0])
 finally:
     os.rename(path + ".aside", path)
 """
@@ -121,11 +122,13 @@ def test_status_is_for_this_host_alone(host: Any) -> None:
     assert not host.socket("tcp://0.0.0.0:8081").is_listening
 
 
-def test_upstream_hears_nothing_that_the_client_claims(host: Any, domain: str, socket: str) -> None:
+def test_edge_takes_claims_from_requests_and_the_audit_from_answers(host: Any, domain: str, socket: str) -> None:
     claims = "-H 'X-Forwarded-For: 6.6.6.6' -H 'X-Forwarded-Prefix: /f' -H 'X-Forwarded-Host: evil:1'"
     claims += " -H 'Forwarded: for=6.6.6.6'"
     claims += " -H 'X-Remote-User: admin' -H 'X-Mlops-User: admin' -H 'X_Mlops_User: admin' -H 'X-Request-Id: mine'"
-    got = headers(host.check_output(f"python3 -c %s {socket} " + curl(domain, "/api/2.0/x", claims), ECHO))
+    command = curl(domain, "/api/2.0/x", f"--dump-header - {claims}")
+    asked, answer = host.check_output(f"python3 -c %s {socket} {command}", ECHO).split("-- answer")
+    got = headers(asked)
     assert (got["host"], got["x-forwarded-for"], got["x-forwarded-proto"]) == (domain, "127.0.0.1", "https")
     assert got["x-request-id"] != "mine"
     assert not {
@@ -136,6 +139,8 @@ def test_upstream_hears_nothing_that_the_client_claims(host: Any, domain: str, s
         "x-mlops-user",
         "x_mlops_user",
     } & set(got)
+    assert headers(answer)["x-other"] == "heard"
+    assert "x-mlops-user" not in headers(answer)
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/api/2.0/x", "application/json"), ("/", "text/html")])

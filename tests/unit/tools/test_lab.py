@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import lab
@@ -42,6 +43,7 @@ TEST_LABS: list[tuple[str, str, int]] = [
     ("molecule-prod", "inventories/prod", 13),
     ("molecule-single-debian12", "inventories/single", 12),
     ("molecule-postgres", "molecule/postgres/inventory", 12),
+    ("molecule-keycloak", "molecule/keycloak/inventory", 13),
 ]
 
 
@@ -117,6 +119,29 @@ def test_volumes_of_a_release(cache: Path) -> None:
         f"{cache}/files:/var/cache/lab:ro",
         f"{cache}/pip:/root/.cache/pip:rw",
     ]
+
+
+def test_the_role_says_which_archive_the_lab_downloads(cache: Path) -> None:
+    version, checksum = lab.keycloak_release()
+    defaults = yaml.safe_load((lab.ROOT / "roles/keycloak/defaults/main.yml").read_text())
+    platform = yaml.safe_load((lab.ROOT / "roles/platform/defaults/main.yml").read_text())
+    assert (version, f"sha256:{checksum}") == (
+        platform["platform_keycloak_version"],
+        defaults["keycloak_archive_checksum"],
+    )
+    assert lab.keycloak_archive().is_relative_to(cache / "files")
+    assert lab.keycloak_archive().name == f"keycloak-quarkus-dist-{version}.tar.gz"
+
+
+def test_a_broken_archive_is_not_taken(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(command: list[str], **_options: object) -> None:
+        options = json.loads(command[-1].removeprefix("--args="))
+        Path(options["dest"]).write_bytes(b"something else")
+
+    monkeypatch.setattr(lab, "run", download)
+    with pytest.raises(lab.LabError, match="has not the checksum"):
+        lab.get_keycloak()
+    assert not lab.keycloak_archive().exists()
 
 
 def test_images_of_two_releases_differ() -> None:

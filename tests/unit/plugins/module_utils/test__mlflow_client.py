@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import base64
 import json
+import socketserver
 import threading
 import typing as t
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from ansible_collections.mlops.tracking.plugins.module_utils import _mlflow_client
-from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import MlflowApiError, MlflowClient
+from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client import MlflowApiError, MlflowClient, Route
 
 Answer = tuple[int, dict[str, str], bytes]
 JSON = {"Content-Type": "application/json"}
@@ -175,3 +177,31 @@ def test_refused(arguments: dict[str, str], message: str) -> None:
 def test_the_body_is_what_json_says(server: Server) -> None:
     MlflowClient(url(server)).request("POST", "/x", json={"name": "ü"})
     assert json.loads(server.requests[0]["body"]) == {"name": "ü"}
+
+
+def test_a_socket_takes_the_place_of_the_network(tmp_path: Path) -> None:
+    """Credentials may go to a name over http there, as they do not leave the host."""
+    seen: list[str] = []
+
+    class SocketHandler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            for line in self.rfile:
+                if line == b"\r\n":
+                    break
+                seen.append(line.decode().strip())
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK")
+
+    path = tmp_path / "server.sock"
+    with socketserver.UnixStreamServer(str(path), SocketHandler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        client = MlflowClient("http://mlflow.test", token="hidden", route=Route(unix_socket=str(path)))
+        assert client.request("GET", "/health").body == b"OK"
+        thread.join()
+    assert "Host: mlflow.test" in seen
+    assert "Authorization: Bearer hidden" in seen
+
+
+def test_the_name_that_the_server_knows_itself_by_is_sent(server: Server) -> None:
+    MlflowClient(url(server), route=Route(host_header="mlflow.test")).request("GET", "/health")
+    assert server.requests[0]["headers"]["Host"] == "mlflow.test"

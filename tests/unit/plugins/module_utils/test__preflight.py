@@ -65,6 +65,8 @@ TEST_NAMES: list[tuple[dict[str, str], list[str]]] = [
     ({"platform_database": "a", "platform_auth_database": "a"}, ["platform_auth_database"]),
     ({"platform_database_user": "pg_monitor"}, ["platform_database_user"]),
     ({"platform_database_owner": "o", "platform_exporter_user": "o"}, ["platform_exporter_user"]),
+    ({"platform_database": "a", "platform_keycloak_database": "a"}, ["platform_keycloak_database"]),
+    ({"platform_database_user": "u", "platform_keycloak_database_user": "u"}, ["platform_keycloak_database_user"]),
     ({"platform_bucket": "ml.flow-1"}, []),
     ({"platform_bucket": "ml..flow"}, ["platform_bucket"]),
     ({"platform_bucket": "192.168.0.1"}, ["platform_bucket"]),
@@ -95,6 +97,27 @@ TEST_WEAK: list[tuple[str, bool]] = [
 @pytest.mark.parametrize(("value", "weak"), TEST_WEAK)
 def test_secrets(value: str, weak: bool) -> None:
     assert bool(list(secrets.check_secrets({"platform_x_password": value}))) is weak
+
+
+def test_secrets_that_a_variable_holds_by_name() -> None:
+    strong = "Jq8vW2nT5yB1rK7mZ4xC"
+    contract = {
+        "platform_a_password": strong,
+        "platform_x_secrets": {"one": strong, "two": "short", "three": strong[::-1]},
+    }
+    assert [(problem.variable, problem.problem) for problem in secrets.check_secrets(contract)] == [
+        ("platform_x_secrets.one", "has the same value as platform_a_password."),
+        ("platform_x_secrets.two", "is shorter than 16 characters."),
+    ]
+    assert strong[::-1] not in secrets.scrub(f"it is {strong[::-1]}", [contract])
+
+
+def test_secrets_of_keycloak_are_needed_where_it_is() -> None:
+    contract = {"platform_keycloak_admin_password": "", "platform_x_password": "Jq8vW2nT5yB1rK7mZ4xC"}
+    assert not list(secrets.check_secrets(contract))
+    found = secrets.check_secrets({**contract, "platform_keycloak_hosts": ["h"]})
+    assert [problem.variable for problem in found] == ["platform_keycloak_admin_password"]
+    assert "platform_keycloak_admin_password" in secrets.secret_names(contract)
 
 
 @given(st.binary(min_size=32, max_size=32))
@@ -156,6 +179,16 @@ def test_the_least_number_of_connections_is_enough() -> None:
     assert list(contracts.check_connections({"platform_max_connections": least - 1}, groups))
 
 
+def test_keycloak_has_its_part_of_the_connections() -> None:
+    contract = {"platform_max_connections": 1, "platform_keycloak_connections": 20}
+    groups = {"mlflow": ["a"], "keycloak": ["a", "b"]}
+    least = [
+        int(next(iter(contracts.check_connections(contract, tiers))).remedy.split()[-1].rstrip("."))
+        for tiers in (groups, {"mlflow": ["a"]})
+    ]
+    assert least[0] - least[1] == 40
+
+
 def test_what_every_tier_must_agree_on_has_one_value() -> None:
     hosts = {
         "a": {"platform_domain": "a.example", "platform_x_password": "first", "platform_tls_directory": "/a"},
@@ -202,6 +235,53 @@ def test_a_tier_that_mlflow_does_without_may_be_empty() -> None:
     assert not list(topology.check_groups(groups, [other_database]))
     assert topology.not_needed({"mlflow_artifact_destination": "gs://bucket"}) == {"minio"}
     assert topology.not_needed({"mlflow_artifact_destination": "s3://bucket"}) == set()
+
+
+TEST_SIGN_ON: list[tuple[str, list[str], list[str]]] = [
+    ("basic", [], []),
+    ("basic", ["h"], []),
+    ("oidc", ["h"], []),
+    ("oidc", [], ["group keycloak"]),
+]
+
+
+@pytest.mark.parametrize(("auth", "hosts", "expected"), TEST_SIGN_ON)
+def test_single_sign_on_needs_keycloak(auth: str, hosts: list[str], expected: list[str]) -> None:
+    groups = {"all": ["h"], **{tier: ["h"] for tier in topology.TIERS}, "keycloak": hosts}
+    found = list(topology.check_groups(groups, [{"platform_auth": auth}]))
+    assert [problem.variable for problem in found] == expected
+    assert all("choose basic" in problem.remedy for problem in found)
+
+
+TEST_RELEASES: list[tuple[str, list[str], int]] = [
+    ("12", ["mlflow"], 0),
+    ("12", ["keycloak"], 1),
+    ("13", ["keycloak"], 0),
+    # Said already, by the rule about distributions.
+    ("11", ["keycloak"], 0),
+]
+
+
+@pytest.mark.parametrize(("release", "groups", "expected"), TEST_RELEASES)
+def test_releases(release: str, groups: list[str], expected: int) -> None:
+    assert len(list(machines.check_release("h", {**PROBE, "distribution_version": release}, groups))) == expected
+
+
+TEST_NAMES_NEEDED: list[tuple[str, str, list[str]]] = [
+    ("keycloak", "tls", ["db"]),
+    ("mlflow", "tls", ["db", "sso", "store"]),
+    ("nginx_tls", "tls", ["app", "sso"]),
+    ("nginx_tls", "unix", ["sso"]),
+    ("postgres", "tls", []),
+]
+
+
+@pytest.mark.parametrize(("tier", "transport", "expected"), TEST_NAMES_NEEDED)
+def test_names_that_a_tier_connects_to(tier: str, transport: str, expected: list[str]) -> None:
+    hosts = {"postgres": ["db"], "minio": ["store"], "keycloak": ["sso"], "mlflow": ["app"]}
+    probe = {"unresolved": ["db", "store", "sso", "app"]}
+    found = machines.check_resolution("h", probe, [tier], hosts, {"platform_mlflow_transport": transport})
+    assert [problem.variable for problem in found] == [f"host {name}" for name in expected]
 
 
 def listener(port: int, *units: str, user: str = "root") -> dict[str, t.Any]:

@@ -1,0 +1,211 @@
+# Copyright: (c) 2026, mlops.tracking maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which files belong to registered versions, and whether a request would change them."""
+
+from __future__ import annotations
+
+import posixpath
+import threading
+import time
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+# A path that is still encoded after so many times is refused, not understood.
+DECODINGS = 8
+# Deleted versions are protected until everything is read again.
+RELOAD_SECONDS = 300.0
+# Clocks of MLflow hosts may differ by this much; what is younger is read again at each question.
+MARGIN_MS = 600_000
+HTTP_ANCHOR = "/mlflow-artifacts/artifacts/"
+OWN_SCHEMES = frozenset({"runs", "models", "mlflow-artifacts"})
+
+
+class UnreadablePath(Exception):
+    """The path has more layers of encoding than anybody needs."""
+
+
+def clean(path: str) -> str:
+    """Return the one spelling under which paths are compared: no empty, `.` or `..` part, small letters."""
+    return posixpath.normpath("/" + path).lstrip("/").casefold()
+
+
+def _layers(path: str) -> Iterator[str]:
+    for _attempt in range(DECODINGS):
+        yield path
+        decoded = unquote(path)
+        if decoded == path:
+            return
+        path = decoded
+    raise UnreadablePath(path)
+
+
+def _without_scheme(path: str) -> str:
+    return path[5:] if path[:5].casefold() == "file:" else path
+
+
+def spellings(path: str) -> frozenset[str]:
+    """Return every path that this text can mean to one of those that read it, or raise UnreadablePath."""
+    return frozenset(clean(_without_scheme(layer)) for layer in _layers(path))
+
+
+def _below(path: str, folder: str) -> str | None:
+    """Return the path relative to the folder, or None if it is elsewhere."""
+    folder = folder.rstrip("/")
+    return path[len(folder) :] if path == folder or path.startswith(folder + "/") else None
+
+
+def located(uri: str, destination: str) -> str | None:
+    """Return where in the artifact store a URI points, or None if it is somewhere else."""
+    parts = urlsplit(uri)
+    if parts.scheme == "mlflow-artifacts":
+        return clean(unquote(parts.path))
+    if parts.scheme in ("http", "https") and HTTP_ANCHOR in parts.path:
+        return clean(unquote(parts.path.split(HTTP_ANCHOR, 1)[1]))
+    plain = unquote(parts.path) if parts.scheme == "file" else uri
+    home = unquote(urlsplit(destination).path) if destination.startswith("file:") else destination
+    inside = _below(plain, home)
+    return None if inside is None else clean(inside)
+
+
+def is_foreign(source: str) -> bool:
+    """Return whether a version's source is a place that MLflow's own rights say nothing about.
+
+    The server would read it with its own credentials, for anybody who may see the model. A path without a scheme is
+    checked by MLflow, and is what prompts have.
+    """
+    scheme = urlsplit(source.strip()).scheme
+    return bool(scheme) and scheme not in OWN_SCHEMES
+
+
+@dataclass(frozen=True)
+class Touch:
+    """What a request would write or remove."""
+
+    paths: frozenset[str] = frozenset()
+    # Whether everything below the paths goes with them.
+    recursive: bool = False
+    runs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Version:
+    """What is known of one registered version."""
+
+    source: str
+    storage_location: str
+    run_id: str
+    creation_time: int
+
+
+class Registry(Protocol):
+    """The databases that know where files are."""
+
+    def versions(self, since: int | None) -> Iterable[Version]:
+        """Return the versions that were made since then (milliseconds), or all."""
+
+    def run_location(self, run_id: str) -> str | None:
+        """Return the artifact URI of a run."""
+
+    def model_location(self, model_id: str) -> str | None:
+        """Return the artifact URI of a logged model."""
+
+    def experiment_location(self, experiment_id: str) -> str | None:
+        """Return the artifact URI of an experiment."""
+
+
+@dataclass
+class Protected:
+    """The folders and runs behind registered versions."""
+
+    folders: set[str] = field(default_factory=set)
+    ordered: list[str] = field(default_factory=list)
+    runs: set[str] = field(default_factory=set)
+
+    def add(self, folder: str) -> None:
+        """Protect a folder. The root would protect everything, and is no version's."""
+        if folder and folder not in self.folders:
+            self.folders.add(folder)
+            insort(self.ordered, folder)
+
+    def holds(self, path: str) -> bool:
+        """Return whether the path is a protected folder, or in one."""
+        parts = path.split("/")
+        return any("/".join(parts[:length]) in self.folders for length in range(1, len(parts) + 1))
+
+    def is_below(self, path: str) -> bool:
+        """Return whether a protected folder is somewhere below the path."""
+        prefix = path + "/" if path else ""
+        at = bisect_left(self.ordered, prefix)
+        return at < len(self.ordered) and self.ordered[at].startswith(prefix)
+
+    def forbids(self, touch: Touch) -> bool:
+        """Return whether a request would change what belongs to a registered version."""
+        if not self.runs.isdisjoint(touch.runs):
+            return True
+        return any(self.holds(path) or (touch.recursive and self.is_below(path)) for path in touch.paths)
+
+
+class Registered:
+    """Keeps what is protected, and asks for new versions each time: a version is protected as soon as it exists."""
+
+    def __init__(self, registry: Registry, destination: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._registry = registry
+        self._destination = destination
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._protected = Protected()
+        self._seen: set[Version] = set()
+        self._newest = 0
+        self._reload_at = float("-inf")
+
+    def forbids(self, touch: Touch) -> bool:
+        """Return whether a request would change what belongs to a registered version."""
+        if not touch.paths and not touch.runs:
+            return False
+        with self._lock:
+            self._refresh()
+            return self._protected.forbids(touch)
+
+    def _refresh(self) -> None:
+        now = self._clock()
+        if now < self._reload_at:
+            self._take(self._registry.versions(self._newest - MARGIN_MS))
+            return
+        versions = list(self._registry.versions(None))
+        self._protected, self._seen, self._newest = Protected(), set(), 0
+        self._take(versions)
+        self._reload_at = now + RELOAD_SECONDS
+
+    def _take(self, versions: Iterable[Version]) -> None:
+        for version in versions:
+            if version in self._seen:
+                continue
+            self._protect(version)
+            self._seen.add(version)
+            self._newest = max(self._newest, version.creation_time)
+
+    def _protect(self, version: Version) -> None:
+        if version.run_id:
+            self._protected.runs.add(version.run_id)
+        for uri in (version.source, version.storage_location):
+            folder = self.folder(uri)
+            if folder is not None:
+                self._protected.add(folder)
+
+    def folder(self, uri: str) -> str | None:
+        """Return where in the artifact store a URI points, those of runs and logged models included."""
+        parts = urlsplit(uri)
+        name, _slash, rest = parts.path.lstrip("/").partition("/")
+        if parts.scheme == "runs":
+            return self._inside(self._registry.run_location(name), rest)
+        if parts.scheme == "models":
+            return self._inside(self._registry.model_location(name), rest)
+        return located(uri, self._destination)
+
+    def _inside(self, root: str | None, rest: str) -> str | None:
+        folder = None if root is None else located(root, self._destination)
+        return None if folder is None else clean(f"{folder}/{unquote(rest)}")

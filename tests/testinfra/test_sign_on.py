@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, mlops.tracking maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Single sign-on, rights by groups and governance, as people and programs meet them at the public name."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from shared import Lab
+from sign_on import AJAX, API, BASE, SESSION_COOKIE, Platform, bearer, seconds_until
+
+SCENARIOS = {"prod"}
+PEOPLE = {"ada": ["pricing"], "bob": ["fraud"], "grace": ["governance"], "carl": []}
+# How long somebody who left may go on, at most.
+LEAVER_SECONDS = 60
+MODEL = "price"
+
+
+@pytest.fixture(name="platform", scope="module")
+def running_platform(the_lab: Lab) -> Platform:
+    platform = Platform(the_lab, next(host for host in the_lab.hosts if host.startswith("sso")))
+    for name, groups in PEOPLE.items():
+        platform.person(name, *groups)
+    return platform
+
+
+@pytest.fixture(name="ada", scope="module")
+def token_of_ada(platform: Platform) -> dict[str, Any]:
+    return bearer(platform.token_of("ada"))
+
+
+@pytest.fixture(name="bob", scope="module")
+def token_of_bob(platform: Platform) -> dict[str, Any]:
+    return bearer(platform.token_of("bob"))
+
+
+@pytest.fixture(name="grace", scope="module")
+def token_of_grace(platform: Platform) -> dict[str, Any]:
+    return bearer(platform.token_of("grace"))
+
+
+@pytest.fixture(name="experiment", scope="module")
+def experiment_of_pricing(platform: Platform, ada: dict[str, Any]) -> str:
+    answer = platform.ask("GET", f"{API}/experiments/get-by-name?experiment_name=pricing/daily", **ada)
+    assert answer.ok, answer.text
+    return str(answer.json()["experiment"]["experiment_id"])
+
+
+@pytest.fixture(name="version", scope="module")
+def version_of_ada(platform: Platform, ada: dict[str, Any], experiment: str) -> str:
+    run = platform.ask("POST", f"{API}/runs/create", json={"experiment_id": experiment}, **ada).json()["run"]["info"]
+    body = {"name": MODEL, "source": f"{run['artifact_uri']}/model", "run_id": run["run_id"]}
+    answer = platform.ask("POST", f"{API}/model-versions/create", json=body, **ada)
+    assert answer.ok, answer.text
+    return str(answer.json()["model_version"]["version"])
+
+
+def names(answer: Any) -> set[str]:
+    return {experiment["name"] for experiment in answer.json().get("experiments", [])}
+
+
+def test_log_in_at_keycloak_and_out_again(platform: Platform) -> None:
+    browser = platform.browser()
+    page = platform.log_in(browser, "ada", "/?a=1")
+    assert (page.status_code, page.url) == (200, f"{BASE}/?a=1")
+    # Asked often enough to meet both hosts of MLflow, which share nothing but the database.
+    for _time in range(6):
+        assert browser.get(f"{AJAX}/users/current").json()["user"]["username"] == "ada"
+    cookie = {"Cookie": f"{SESSION_COOKIE}={browser.cookies[SESSION_COOKIE]}"}
+    foreign = platform.submit(browser, browser.get(f"{BASE}/oidc/logout"), "https://evil.example")
+    assert foreign.status_code == 403
+    page = platform.submit(browser, browser.get(f"{BASE}/oidc/logout"))
+    assert page.ok, page.text
+    search = f"{API}/experiments/search?max_results=5"
+    statuses = [platform.ask("GET", search, headers=cookie).status_code for _time in range(6)]
+    seconds_until(lambda: platform.ask("GET", search, headers=cookie).status_code == 401, 10)
+    assert set(statuses) <= {200, 401}
+    page = browser.get(f"{BASE}/oidc/login?go=1")
+    assert 'name="password"' in page.text
+
+
+def test_the_first_administrator(platform: Platform) -> None:
+    platform.passwords["admin"] = platform.secrets["platform_keycloak_user_password"]
+    browser = platform.browser()
+    assert platform.log_in(browser, "admin").ok
+    assert browser.get(f"{AJAX}/users/current").json()["user"]["is_admin"] is True
+
+
+def test_somebody_without_a_group_reads_whom_to_ask(platform: Platform) -> None:
+    page = platform.log_in(platform.browser(), "carl")
+    assert page.status_code == 403
+    assert "Ask the operators of this platform." in page.text
+
+
+def test_passwords_are_for_the_page_of_the_log_in_alone(platform: Platform) -> None:
+    search = f"{API}/experiments/search?max_results=1"
+    for name, password in {
+        "ada": platform.passwords["ada"],
+        "admin": platform.secrets["platform_mlflow_admin_password"],
+    }.items():
+        assert platform.ask("GET", search, auth=(name, password)).status_code == 401
+    assert platform.ask("GET", search).status_code == 401
+
+
+def test_a_team_sees_its_own(platform: Platform, ada: Any, bob: Any, experiment: str) -> None:
+    search = f"{API}/experiments/search?max_results=1000"
+    assert "pricing/daily" in names(platform.ask("GET", search, **ada))
+    assert "fraud" not in names(platform.ask("GET", search, **ada))
+    assert {"fraud", "pricing/daily"} <= names(platform.ask("GET", search, **bob))
+    created = {"experiment_id": experiment}
+    assert platform.ask("POST", f"{API}/runs/create", json=created, **ada).status_code == 200
+    # Fraud may look at it and no more.
+    assert platform.ask("POST", f"{API}/runs/create", json=created, **bob).status_code == 403
+    found = platform.ask("GET", f"{API}/experiments/get-by-name?experiment_name=fraud", **bob).json()["experiment"]
+    for path in (
+        f"experiments/get?experiment_id={found['experiment_id']}",
+        "experiments/get-by-name?experiment_name=fraud",
+    ):
+        assert platform.ask("GET", f"{API}/{path}", **ada).status_code == 403
+
+
+def test_a_service_account_of_the_team_logs(platform: Platform, the_lab: Lab, experiment: str) -> None:
+    secret = (the_lab.passwords / "nightly").read_text().strip()
+    nightly = bearer(platform.client_token("ci-nightly", secret))
+    assert platform.ask("POST", f"{API}/runs/create", json={"experiment_id": experiment}, **nightly).ok
+    assert platform.ask("GET", f"{API}/experiments/get-by-name?experiment_name=fraud", **nightly).status_code == 403
+
+
+def test_only_governance_moves_an_alias(platform: Platform, ada: Any, grace: Any, version: str) -> None:
+    body = {"name": MODEL, "alias": "champion", "version": version}
+    refused = platform.ask("POST", f"{API}/registered-models/alias", json=body, **ada)
+    assert (refused.status_code, refused.json()["error_code"]) == (403, "PERMISSION_DENIED")
+    assert platform.ask("POST", f"{API}/registered-models/alias", json=body, **grace).status_code == 200
+    found = platform.ask("GET", f"{API}/registered-models/alias?name={MODEL}&alias=champion", **ada)
+    assert found.json()["model_version"]["version"] == version
+    assert platform.ask("DELETE", f"{API}/registered-models/alias", json=body, **ada).status_code == 403
+    assert platform.ask("DELETE", f"{API}/registered-models/alias", json=body, **grace).status_code == 200
+
+
+def test_answers_carry_nothing_of_the_audit(platform: Platform, ada: Any) -> None:
+    answer = platform.ask("GET", f"{API}/experiments/search?max_results=1", **ada)
+    assert not [name for name in answer.headers if name.lower().startswith("x-mlops")], json.dumps(dict(answer.headers))
+
+
+def test_somebody_who_left_is_out_within_a_minute(platform: Platform) -> None:
+    platform.person("dora", "pricing")
+    token = bearer(platform.token_of("dora"))
+    search = f"{API}/experiments/search?max_results=1"
+    assert platform.ask("GET", search, **token).ok
+    identifier = platform.user_id("dora")
+    platform.admin("PUT", f"/users/{identifier}", json={"enabled": False})
+    # Twelve in a row: both hosts, all of their workers.
+    seconds_until(
+        lambda: all(platform.ask("GET", search, **token).status_code == 401 for _time in range(12)), LEAVER_SECONDS
+    )
+    platform.admin("DELETE", f"/users/{identifier}")
