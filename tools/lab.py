@@ -420,6 +420,8 @@ class Lab:
     hosts: list[str]
     names: list[str] = field(default_factory=list)
     release: int = 13
+    # Whether the only host of an inventory without single sign-on is to have it, too.
+    sign_on: bool = False
 
     @property
     def scenario(self) -> str:
@@ -487,10 +489,12 @@ class Lab:
         if self.scenario in ("single", "prod"):
             variables |= self.teams()
         hosts = {host: {"ansible_host": self.container(host)} for host in self.hosts}
+        inventory: dict[str, object] = {"all": {"hosts": hosts, "vars": variables}}
+        if self.sign_on:
+            variables["platform_auth"] = "oidc"
+            inventory["keycloak"] = {"hosts": {host: {} for host in self.hosts}}
         # JSON is YAML, and needs no library here.
-        (self.directory / "lab.yml").write_text(
-            json.dumps({"all": {"hosts": hosts, "vars": variables}}, indent=2) + "\n"
-        )
+        (self.directory / "lab.yml").write_text(json.dumps(inventory, indent=2) + "\n")
 
     def teams(self) -> dict[str, object]:
         """Return two teams, one of which may look at an experiment of the other, and somebody who promotes models."""
@@ -533,8 +537,9 @@ def hosts_of(inventory: Path) -> list[str]:
 
 
 def lab(name: str) -> Lab:
-    """Return a lab by name: `demo`, `prod-lab`, or `molecule-` or `prove-` and a scenario."""
-    scenario = {"demo": "single", "prod-lab": "prod"}.get(name, name.removeprefix("molecule-").removeprefix("prove-"))
+    """Return a lab by name: `demo`, `prod-lab`, `prove-sso`, or `molecule-` or `prove-` and a scenario."""
+    known = {"demo": "single", "prod-lab": "prod", "prove-sso": "single"}
+    scenario = known.get(name, name.removeprefix("molecule-").removeprefix("prove-"))
     release = 12 if scenario.endswith("-debian12") else 13
     source = ROOT / "inventories" / scenario.removesuffix("-debian12")
     if not source.exists():
@@ -542,7 +547,7 @@ def lab(name: str) -> Lab:
         source, release = ROOT / "molecule" / scenario / "inventory", 13 if scenario in NEW_ONLY else 12
     if not source.exists():
         raise LabError(f"No lab is called {name}.")
-    return Lab(name, source, hosts_of(source), [DOMAIN], release)
+    return Lab(name, source, hosts_of(source), [DOMAIN], release, sign_on=name == "prove-sso")
 
 
 def hosts_block(the_lab: Lab) -> list[str]:
@@ -669,7 +674,7 @@ def up(name: str) -> None:
         stages("A data scientist's first run, from outside the host", lambda: example(the_lab))
     stages("doctor.yml, the end-to-end proof", lambda: playbook(the_lab, "playbooks/doctor.yml"))
     print((the_lab.logs / "doctor.log").read_text().split("PLAY RECAP")[0][-6000:])
-    single = the_lab.scenario == "single"
+    single = the_lab.scenario == "single" and not the_lab.sign_on
     password = "platform_mlflow_admin_password" if single else "platform_keycloak_user_password"
     more = f"ada and bob of two teams, grace of governance; passwords in {the_lab.passwords}" if single else "none"
     print(

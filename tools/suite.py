@@ -169,6 +169,10 @@ def long_proofs() -> list[Step]:
         proof("renewal", "tests/prove/renewal.py", "--lab", "prove-single"),
         Step("bad inputs", ("env", inventories, *python("-m", "pytest", "tests/bad_inputs", "-q")), "proofs"),
         proof("remove single", "tools/lab.py", "down", "prove-single"),
+        proof("sso", "tools/lab.py", "up", "prove-sso"),
+        proof("benchmark sso", "tests/bench/bench.py", "--lab", "prove-sso", "--parts", "identity", "--write"),
+        proof("keycloak away", "tests/prove/keycloak_away.py", "--lab", "prove-sso"),
+        proof("remove sso", "tools/lab.py", "down", "prove-sso"),
     ]
 
 

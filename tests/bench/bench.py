@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "prove"))
 
 from report import write_report
-from serving import PLAIN, Bench, measure_load, measure_pools
+from serving import PLAIN, Bench, measure_identity, measure_load, measure_pools
 from shared import (
     DOMAIN,
     ROOT,
     Lab,
     Stages,
+    address,
     containers,
     create,
     destroy,
@@ -41,10 +42,12 @@ from shared import (
     playbook,
     prepare,
     read_secrets,
+    resolve,
 )
+from sign_on import Platform
 
 OUTPUT = ROOT / "tests" / "output"
-PARTS = ("converge", "memory", "load", "artifacts", "pools")
+PARTS = ("converge", "memory", "load", "artifacts", "pools", "identity")
 
 
 @dataclass
@@ -140,6 +143,14 @@ def single_host(the_lab: Lab, seconds: int) -> Bench:
     return Bench(the_lab.container(the_lab.hosts[0]), read_secrets(the_lab)["platform_mlflow_admin_password"], seconds)
 
 
+def signed_on(bench: Bench, the_lab: Lab) -> Bench:
+    """Return the same host, asked by an ordinary user of single sign-on."""
+    resolve(DOMAIN, address(bench.container))
+    realm = Platform(the_lab)
+    realm.person("bench", "data-scientists")
+    return replace(bench, token=realm.token_of("bench"))
+
+
 def measure(the_lab: Lab, part: str, options: argparse.Namespace) -> Any:
     """Measure one part."""
     if part == "converge":
@@ -147,6 +158,8 @@ def measure(the_lab: Lab, part: str, options: argparse.Namespace) -> Any:
     if part == "memory":
         return measure_memory(the_lab)
     bench = single_host(the_lab, options.seconds)
+    if part == "identity":
+        return {"seconds": options.seconds, "rows": measure_identity(signed_on(bench, the_lab), options.runs[0], print)}
     if part == "pools":
         return {"seconds": options.seconds, "rows": measure_pools(bench, options.runs[0], print)}
     with bench.plain():
@@ -176,7 +189,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the lab that `converge` made")
     options = parser.parse_args()
     the_lab = lab(options.lab)
-    scenario = "prod" if len(the_lab.hosts) > 1 else "single"
+    scenario = "prod" if len(the_lab.hosts) > 1 else "sso" if the_lab.sign_on else "single"
     path = OUTPUT / f"bench-{scenario}.json"
     OUTPUT.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
@@ -205,7 +218,7 @@ def main() -> int:
             ROOT / "docs" / "benchmarks.md",
             {
                 name: json.loads(file.read_text())
-                for name in ("single", "prod")
+                for name in ("single", "prod", "sso")
                 if (file := OUTPUT / f"bench-{name}.json").exists()
             },
         )

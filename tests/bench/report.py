@@ -103,12 +103,40 @@ def artifacts_table(figures: dict[str, Any]) -> str:
     return table((f"{figures['mib']} MiB", "upload MiB/s", "download MiB/s"), rows)
 
 
+def identity_table(figures: dict[str, Any]) -> str:
+    """Return requests per second and percentiles of a user of single sign-on and of MLflow's own servers."""
+    names = ("platform", "plain", "basic auth")
+    head = (
+        "call",
+        "clients",
+        *(column for name in names for column in (f"{name} req/s", "p50 / p95 ms")),
+        "platform / plain",
+    )
+    return table(
+        head,
+        (
+            (
+                row["call"],
+                row["clients"],
+                *(cell for name in names for cell in cells(row[name])),
+                f"{row['platform']['rps'] / row['plain']['rps']:.2f}" if row["plain"]["rps"] else "",
+            )
+            for row in figures["rows"]
+        ),
+    )
+
+
+SCENARIOS = {"sso": "`inventories/single` with single sign-on"}
 TABLES = {
     "converge": ("Converge", converge_tables),
     "memory": ("Memory", memory_table),
     "load": ("Requests", load_table),
     "artifacts": ("Artifacts", artifacts_table),
     "pools": ("Two pools or one", pools_table),
+    "identity": (
+        "An ordinary user of single sign-on, MLflow without log-in, MLflow's basic auth as shipped",
+        identity_table,
+    ),
 }
 
 
@@ -116,6 +144,7 @@ def write_report(path: Path, results: dict[str, dict[str, Any]]) -> None:
     """Put every figure into the page; what is not between markers stays."""
     text = path.read_text() if path.exists() else PAGE
     for scenario, parts in results.items():
+        place = SCENARIOS.get(scenario, f"`inventories/{scenario}`")
         for part, (title, render) in TABLES.items():
             if part not in parts:
                 continue
@@ -125,6 +154,6 @@ def write_report(path: Path, results: dict[str, dict[str, Any]]) -> None:
                 before, _begin, rest = text.partition(begin)
                 text = before + block + rest.partition(end)[2]
             else:
-                text = f"{text.rstrip()}\n\n## {title}, `inventories/{scenario}`\n\n{block}\n"
+                text = f"{text.rstrip()}\n\n## {title}, {place}\n\n{block}\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)

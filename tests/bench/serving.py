@@ -19,6 +19,10 @@ from shared import DOMAIN, inside
 CA = "/etc/mlops-tracking/tls/ca.crt"
 PLAIN_PORT = 5999
 PLAIN = f"http://127.0.0.1:{PLAIN_PORT}"
+SHIPPED_PORT = 5998
+SHIPPED = f"http://127.0.0.1:{SHIPPED_PORT}"
+# What MLflow's basic auth comes with.
+SHIPPED_ADMIN = ("admin", "password1234")
 CLIENTS = (1, 16, 64)
 WRITTEN_RUNS = 64
 # Processor time that all processes of a host have used, in hundredths of a second, and what an idle one uses a second.
@@ -28,7 +32,8 @@ IDLE_TICKS = 25
 SEED = """
 CREATE TEMP TABLE seeded AS SELECT md5('{name}-' || n) AS run_uuid, n FROM generate_series(1, {runs}) n;
 INSERT INTO experiments (name, artifact_location, lifecycle_stage, creation_time, last_update_time, workspace)
-  VALUES ('{name}', 'mlflow-artifacts:/{name}', 'active', 1700000000000, 1700000000000, 'default');
+  VALUES ('{name}', 'mlflow-artifacts:/{name}', 'active', 1700000000000, 1700000000000, 'default')
+  ON CONFLICT DO NOTHING;
 INSERT INTO runs (run_uuid, name, source_type, source_name, entry_point_name, user_id, status, start_time, end_time,
                   source_version, lifecycle_stage, artifact_uri, experiment_id)
   SELECT run_uuid, 'run-' || n, 'LOCAL', 'train.py', '', 'user' || n % 50, 'FINISHED', 1700000000000 + n * 1000::bigint,
@@ -92,6 +97,11 @@ end
 """
 
 
+def basic(user: str, password: str) -> str:
+    """Return the header of a user with a password."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
 @dataclass
 class Bench:
     """One lab host that carries every tier, and how it is asked."""
@@ -99,11 +109,17 @@ class Bench:
     container: str
     password: str
     seconds: int = 10
+    # Of an ordinary user of single sign-on, who takes the administrator's place.
+    token: str = ""
 
     @property
     def authorization(self) -> str:
-        """Return the header of the platform's administrator."""
-        return "Basic " + base64.b64encode(f"admin:{self.password}".encode()).decode()
+        """Return the header of the platform's administrator, or of the user of single sign-on."""
+        return f"Bearer {self.token}" if self.token else basic("admin", self.password)
+
+    def authorization_at(self, base: str) -> str:
+        """Return the header for one of the servers."""
+        return {PLAIN: "", SHIPPED: basic(*SHIPPED_ADMIN)}.get(base, self.authorization)
 
     def sql(self, statements: str) -> list[str]:
         """Run SQL as the superuser and return the lines of the answer."""
@@ -114,9 +130,20 @@ class Bench:
     def seed(self, name: str, runs: int) -> str:
         """Make an experiment with so many runs, once; returns its id."""
         query = f"SELECT experiment_id FROM experiments WHERE name = '{name}'"
-        if not self.sql(query):
+        if not self.sql(f"SELECT 1 FROM runs WHERE experiment_id IN ({query}) LIMIT 1"):
+            if self.token:
+                # Who makes an experiment may write to it.
+                self.ask("experiments/create", {"name": name, "artifact_location": f"mlflow-artifacts:/{name}"})
             self.sql(SEED.format(name=name, runs=runs))
         return self.sql(query)[0]
+
+    def ask(self, call: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Call MLflow through the edge and return what it answers."""
+        settings = f'header = "Authorization: {self.authorization}"\nheader = "Content-Type: application/json"\n'
+        url = f"https://{DOMAIN}/api/2.0/mlflow/{call}"
+        command = ["curl", "-sSf", "-K", "-", "--cacert", CA, "-d", json.dumps(body), url]
+        answer: dict[str, Any] = json.loads(inside(self.container, *command, data=settings))
+        return answer
 
     def load(
         self,
@@ -129,7 +156,7 @@ class Bench:
     ) -> dict[str, float]:
         """Ask for some seconds with so many clients; returns requests per second and percentiles in milliseconds."""
         values = {
-            "authorization": json.dumps(self.authorization if base != PLAIN else ""),
+            "authorization": json.dumps(self.authorization_at(base)),
             "method": json.dumps(method), "path": json.dumps(path), "kind": json.dumps(kind),
             "runs": ",".join(json.dumps(run) for run in self.written),
             "body": f"[==[{json.dumps(body)}]==]" if body else "nil",
@@ -168,27 +195,45 @@ class Bench:
     @contextmanager
     def plain(self) -> Iterator[None]:
         """Run `mlflow server` with its defaults on the same database and bucket."""
+        with self.server("bench-plain", PLAIN, PLAIN_PORT):
+            yield
+
+    @contextmanager
+    def shipped(self) -> Iterator[None]:
+        """Run `mlflow server` with the basic auth that it comes with, on the same database and bucket."""
+        more = (
+            " --setenv=MLFLOW_FLASK_SERVER_SECRET_KEY=only-for-this-measurement"
+            f" --setenv=MLFLOW_AUTH_ADMIN_USERNAME={SHIPPED_ADMIN[0]}"
+            f" --setenv=MLFLOW_AUTH_ADMIN_PASSWORD={SHIPPED_ADMIN[1]}"
+        )
+        with self.server("bench-shipped", SHIPPED, SHIPPED_PORT, more, " --app-name basic-auth"):
+            yield
+
+    @contextmanager
+    def server(self, unit: str, base: str, port: int, settings: str = "", options: str = "") -> Iterator[None]:
+        """Run one more `mlflow server` in a folder of its own, where basic auth keeps its users."""
         script = (
             "umask 077; grep -E '^(AWS_|MLFLOW_S3_|MLFLOW_BOTO_)' /etc/mlflow/mlflow.env > /run/bench.env;"
             " sed -n 's/^_MLFLOW_SERVER_FILE_STORE=/MLFLOW_BACKEND_STORE_URI=/p' /etc/mlflow/mlflow.env"
             " >> /run/bench.env;"
-            " systemd-run --quiet --unit=bench-plain --uid=mlflow --property=EnvironmentFile=/run/bench.env"
-            " --setenv=HOME=/var/lib/mlflow"
-            " --working-directory=/var/lib/mlflow /opt/mlflow/current/bin/mlflow server --host 127.0.0.1"
-            f" --port {PLAIN_PORT} --artifacts-destination s3://mlflow"
+            f" install -d -o mlflow /var/tmp/{unit};"
+            f" systemd-run --quiet --unit={unit} --uid=mlflow --property=EnvironmentFile=/run/bench.env"
+            f" --setenv=HOME=/var/lib/mlflow{settings}"
+            f" --working-directory=/var/tmp/{unit} /opt/mlflow/current/bin/mlflow server --host 127.0.0.1"
+            f" --port {port} --artifacts-destination s3://mlflow{options}"
         )
         try:
             inside(self.container, "sh", "-c", script)
             for _attempt in range(120):
-                if inside(self.container, "curl", "-sS", f"{PLAIN}/health", check=False) == "OK":
+                if inside(self.container, "curl", "-sS", f"{base}/health", check=False) == "OK":
                     break
                 time.sleep(1)
             else:
-                raise SystemExit("plain mlflow server did not start; see journalctl -u bench-plain")
+                raise SystemExit(f"mlflow server did not start; see journalctl -u {unit}")
             yield
         finally:
-            inside(self.container, "systemctl", "stop", "bench-plain", check=False)
-            inside(self.container, "rm", "-f", "/run/bench.env", "/run/bench.lua")
+            inside(self.container, "systemctl", "stop", unit, check=False)
+            inside(self.container, "rm", "-rf", "/run/bench.env", "/run/bench.lua", f"/var/tmp/{unit}")
 
     @contextmanager
     def without_pack(self) -> Iterator[None]:
@@ -329,6 +374,33 @@ def measure_load(bench: Bench, sizes: list[int], say: Callable[[str], None]) -> 
         with bench.without_pack():
             ask("search-runs", False, search, f"search-runs, {size:,} runs")
     return rows
+
+
+def measure_identity(bench: Bench, size: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Ask as an ordinary user of single sign-on, and beside it both servers that MLflow comes with."""
+    install_wrk(bench)
+    api = "/api/2.0/mlflow"
+    experiment = bench.seed("bench-write", WRITTEN_RUNS)
+    calls: dict[str, dict[str, Any]] = {
+        "get-experiment": {"method": "GET", "path": f"{api}/experiments/get?experiment_id={experiment}"},
+        "log-metric": {"path": f"{api}/runs/log-metric"},
+        "log-batch": {"path": f"{api}/runs/log-batch"},
+        f"search-runs, {size:,} runs": {"path": f"{api}/runs/search", "body": search_body(bench, size)},
+    }
+    sides: dict[str, tuple[str, Any]] = {
+        "platform": (f"https://{DOMAIN}", nullcontext),
+        "plain": (PLAIN, bench.plain),
+        "basic auth": (SHIPPED, bench.shipped),
+    }
+    figures: dict[str, dict[str, Any]] = {call: {} for call in calls}
+    # One server at a time, so that none takes memory or processor time from another.
+    for name, (base, running) in sides.items():
+        with running():
+            for call, arguments in calls.items():
+                bench.settle()
+                figures[call][name] = bench.load(base, call, CLIENTS[1], **arguments)
+                say(f"{call}, {name}: {json.dumps(figures[call][name])}")
+    return [{"call": call, "clients": CLIENTS[1], **found} for call, found in figures.items()]
 
 
 def measure_pools(bench: Bench, size: int, say: Callable[[str], None]) -> list[dict[str, Any]]:

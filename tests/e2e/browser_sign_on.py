@@ -109,7 +109,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.screenshots.mkdir(parents=True, exist_ok=True)
     the_lab = lab(arguments.lab)
-    platform = Platform(the_lab, next(host for host in the_lab.hosts if host.startswith("sso")))
+    platform = Platform(the_lab)
     platform.person("ada", "pricing")
     platform.person("carl")
     make_example()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
-from shared import DOMAIN, Lab, authority, read_secrets
+from shared import DOMAIN, Lab, authority, containers, read_secrets
 
 BASE = f"https://{DOMAIN}"
 API = f"{BASE}/api/2.0/mlflow"
@@ -25,10 +25,13 @@ SESSION_COOKIE = "__Host-mlops-session"
 class Platform:
     """A running lab, its realm, and the people whom a test makes in it."""
 
-    def __init__(self, the_lab: Lab, keycloak_host: str, realm: str = "mlops") -> None:
+    def __init__(self, the_lab: Lab, realm: str = "mlops") -> None:
         self.secrets = read_secrets(the_lab)
         self.ca = authority(the_lab, self.secrets)
-        self.keycloak = f"https://{keycloak_host}:8443/sso"
+        container = containers(the_lab, "keycloak.service")[0]
+        self.keycloak = (
+            f"https://{next(host for host in the_lab.hosts if the_lab.container(host) == container)}:8443/sso"
+        )
         self.realm = realm
         self.passwords: dict[str, str] = {}
 

@@ -21,7 +21,7 @@ MODEL = "price"
 
 @pytest.fixture(name="platform", scope="module")
 def running_platform(the_lab: Lab) -> Platform:
-    platform = Platform(the_lab, next(host for host in the_lab.hosts if host.startswith("sso")))
+    platform = Platform(the_lab)
     for name, groups in PEOPLE.items():
         platform.person(name, *groups)
     return platform
