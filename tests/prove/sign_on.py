@@ -101,6 +101,10 @@ class Platform:
         """Log in as a person does, and return the last page."""
         page = browser.get(f"{BASE}{path}", timeout=TIMEOUT)
         page = browser.get(f"{BASE}{attribute(page.text, 'href', '/oidc/login')}", timeout=TIMEOUT)
+        return self.fill_in(browser, page, name)
+
+    def fill_in(self, browser: requests.Session, page: requests.Response, name: str) -> requests.Response:
+        """Send Keycloak's form."""
         action = attribute(page.text, "action", "https://")
         return browser.post(action, data={"username": name, "password": self.passwords[name]}, timeout=TIMEOUT)
 

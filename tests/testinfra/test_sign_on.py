@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
-from shared import Lab
-from sign_on import AJAX, API, BASE, SESSION_COOKIE, Platform, bearer, seconds_until
+from shared import ROOT, Lab
+from sign_on import AJAX, API, BASE, SESSION_COOKIE, Platform, attribute, bearer, seconds_until
 
 SCENARIOS = {"prod"}
 PEOPLE = {"ada": ["pricing"], "bob": ["fraud"], "grace": ["governance"], "carl": []}
@@ -143,6 +145,22 @@ def test_only_governance_moves_an_alias(platform: Platform, ada: Any, grace: Any
 def test_answers_carry_nothing_of_the_audit(platform: Platform, ada: Any) -> None:
     answer = platform.ask("GET", f"{API}/experiments/search?max_results=1", **ada)
     assert not [name for name in answer.headers if name.lower().startswith("x-mlops")], json.dumps(dict(answer.headers))
+
+
+def test_a_machine_without_a_browser_logs_in(platform: Platform) -> None:
+    command = [sys.executable, str(ROOT / "examples" / "log_in.py"), BASE, "--ca", platform.ca]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        assert program.stderr is not None
+        address = next(line.strip() for line in program.stderr if line.strip().startswith("https://"))
+        browser = platform.browser()
+        page = platform.fill_in(browser, browser.get(address, timeout=60), "ada")
+        # Keycloak asks whether the device may act for the person.
+        form = attribute(page.text, "action", "https://")
+        browser.post(form, data={"accept": "Yes"}, timeout=60).raise_for_status()
+        output, _said = program.communicate(timeout=60)
+    token = output.strip().rpartition("MLFLOW_TRACKING_TOKEN=")[2]
+    answer = platform.ask("GET", f"{API}/experiments/search?max_results=5", **bearer(token))
+    assert "pricing/daily" in names(answer)
 
 
 def test_somebody_who_left_is_out_within_a_minute(platform: Platform) -> None:
