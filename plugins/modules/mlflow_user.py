@@ -13,6 +13,8 @@ author:
 description:
   - Makes, changes and removes users of MLflow's auth app.
   - With single sign-on, users come from the identity provider; this module is for servers with MLflow's own passwords.
+  - A server of this collection remembers users for some seconds in each of its workers, so that a second run within
+    them may see a user as before.
 options:
   name:
     description:
