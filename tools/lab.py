@@ -425,7 +425,9 @@ class Lab:
 
     @property
     def scenario(self) -> str:
-        """Return what the lab shows: the name of a shipped inventory or of one of Molecule's."""
+        """Return what the lab shows: the name of a shipped inventory or of one of Molecule's, or `sso`."""
+        if self.sign_on:
+            return "sso"
         return self.source.parent.name if self.source.name == "inventory" else self.source.name
 
     @property
@@ -486,7 +488,7 @@ class Lab:
             "platform_extra_ca_certificate_files": sorted(map(str, LOCAL_AUTHORITIES.glob("*.crt"))),
             "platform_secrets_file": str(self.secrets_file),
         }
-        if self.scenario in ("single", "prod"):
+        if self.scenario in ("single", "prod", "sso"):
             variables |= self.teams()
         hosts = {host: {"ansible_host": self.container(host)} for host in self.hosts}
         inventory: dict[str, object] = {"all": {"hosts": hosts, "vars": variables}}
@@ -674,7 +676,7 @@ def up(name: str) -> None:
         stages("A data scientist's first run, from outside the host", lambda: example(the_lab))
     stages("doctor.yml, the end-to-end proof", lambda: playbook(the_lab, "playbooks/doctor.yml"))
     print((the_lab.logs / "doctor.log").read_text().split("PLAY RECAP")[0][-6000:])
-    single = the_lab.scenario == "single" and not the_lab.sign_on
+    single = the_lab.scenario == "single"
     password = "platform_mlflow_admin_password" if single else "platform_keycloak_user_password"
     more = f"ada and bob of two teams, grace of governance; passwords in {the_lab.passwords}" if single else "none"
     print(
@@ -685,7 +687,7 @@ MLflow answers at https://{DOMAIN} (this machine's /etc/hosts knows the name).
   more users  {more}
   authority   {the_lab.logs / "ca.crt"} (trust it in your browser)
   hosts       {" ".join(the_lab.container(host) for host in the_lab.hosts)} (docker exec -it HOST bash)
-  stop        make {name}-down
+  stop        python3 tools/lab.py down {name}
 """
     )
 

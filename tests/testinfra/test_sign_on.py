@@ -9,12 +9,13 @@ import json
 import subprocess
 import sys
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from shared import ROOT, Lab
 from sign_on import AJAX, API, BASE, SESSION_COOKIE, Platform, attribute, bearer, seconds_until
 
-SCENARIOS = {"prod"}
+SCENARIOS = {"prod", "sso"}
 PEOPLE = {"ada": ["pricing"], "bob": ["fraud"], "grace": ["governance"], "carl": []}
 # How long somebody who left may go on, at most.
 LEAVER_SECONDS = 60
@@ -151,13 +152,17 @@ def test_a_machine_without_a_browser_logs_in(platform: Platform) -> None:
     command = [sys.executable, str(ROOT / "examples" / "log_in.py"), BASE, "--ca", platform.ca]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         assert program.stderr is not None
-        address = next(line.strip() for line in program.stderr if line.strip().startswith("https://"))
-        browser = platform.browser()
-        page = platform.fill_in(browser, browser.get(address, timeout=60), "ada")
-        # Keycloak asks whether the device may act for the person.
-        form = attribute(page.text, "action", "https://")
-        browser.post(form, data={"accept": "Yes"}, timeout=60).raise_for_status()
-        output, _said = program.communicate(timeout=60)
+        try:
+            address = next(line.strip() for line in program.stderr if line.strip().startswith("https://"))
+            browser = platform.browser()
+            page = platform.fill_in(browser, browser.get(address, timeout=60), "ada")
+            # Keycloak asks whether the device may act for the person.
+            form = urljoin(page.url, attribute(page.text, "action", "/"))
+            code = attribute(page.text.partition('name="code"')[2], "value", "")
+            browser.post(form, data={"code": code, "accept": "Yes"}, timeout=60).raise_for_status()
+            output, _said = program.communicate(timeout=60)
+        finally:
+            program.kill()
     token = output.strip().rpartition("MLFLOW_TRACKING_TOKEN=")[2]
     answer = platform.ask("GET", f"{API}/experiments/search?max_results=5", **bearer(token))
     assert "pricing/daily" in names(answer)
