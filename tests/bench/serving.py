@@ -21,8 +21,7 @@ PLAIN_PORT = 5999
 PLAIN = f"http://127.0.0.1:{PLAIN_PORT}"
 SHIPPED_PORT = 5998
 SHIPPED = f"http://127.0.0.1:{SHIPPED_PORT}"
-# What MLflow's basic auth comes with.
-SHIPPED_ADMIN = ("admin", "password1234")
+SHIPPED_ADMIN = ("admin", "only-for-this-measurement")
 CLIENTS = (1, 16, 64)
 WRITTEN_RUNS = 64
 # Processor time that all processes of a host have used, in hundredths of a second, and what an idle one uses a second.
