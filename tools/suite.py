@@ -92,8 +92,13 @@ def identity(*arguments: str) -> tuple[str, ...]:
     return (str(lab_module.identity_venv_directory() / "bin" / "python"), *arguments)
 
 
-def fast() -> list[Step]:
-    """Return lint and unit tests."""
+def unit() -> Step:
+    """Return the unit tests."""
+    return Step("unit tests", python("-m", "pytest", "tests/unit", "-q", "-n", "2"))
+
+
+def lint() -> list[Step]:
+    """Return what reads the files."""
     return [
         Step("ruff", tool("ruff", "check", ".")),
         Step("ruff format", tool("ruff", "format", "--check", ".")),
@@ -101,8 +106,6 @@ def fast() -> list[Step]:
         Step("role READMEs", python("tools/role_readme.py", "--check")),
         Step("changelog", tool("antsibull-changelog", "lint")),
         Step("identity mypy", identity("-m", "mypy", "--config-file", "tests/identity/mypy.ini")),
-        Step("identity tests", identity("-m", "pytest", "tests/identity", "-q", *IDENTITY_OPTIONS, *IDENTITY_COVERAGE)),
-        Step("unit tests", python("-m", "pytest", "tests/unit", "-q", "-n", "2")),
         Step("ansible-lint", tool("ansible-lint", "--profile", "production", "--offline", "--strict")),
     ]
 
@@ -142,12 +145,15 @@ def quiet() -> list[Step]:
 def phases(command: str) -> list[list[list[Step]]]:
     """Return the phases of a command, one after the other; groups of a phase run side by side, the longest first."""
     if command == "check":
-        return [[fast()]]
+        return [[lint(), [unit()]]]
     if command == "test":
+        tests = Step(
+            "identity tests", identity("-m", "pytest", "tests/identity", "-q", *IDENTITY_OPTIONS, *IDENTITY_COVERAGE)
+        )
         sanity = Step("ansible-test sanity", python("tools/sanity.py"))
         modules = [Step("object store modules", minio_modules())]
         roles = [[molecule(role)] for role in ROLES]
-        return [[fast(), prod(), single(), [sanity], *roles, modules], [quiet()]]
+        return [[[*lint(), unit(), tests], prod(), single(), [sanity], *roles, modules], [quiet()]]
     return [[long_proofs()]]
 
 
