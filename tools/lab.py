@@ -678,6 +678,7 @@ def up(name: str) -> None:
     print((the_lab.logs / "doctor.log").read_text().split("PLAY RECAP")[0][-6000:])
     single = the_lab.scenario == "single"
     password = "platform_mlflow_admin_password" if single else "platform_keycloak_user_password"
+    stop = f"make {name}-down" if name in ("demo", "prod-lab") else f"python3 tools/lab.py down {name}"
     more = f"ada and bob of two teams, grace of governance; passwords in {the_lab.passwords}" if single else "none"
     print(
         f"""
@@ -687,7 +688,7 @@ MLflow answers at https://{DOMAIN} (this machine's /etc/hosts knows the name).
   more users  {more}
   authority   {the_lab.logs / "ca.crt"} (trust it in your browser)
   hosts       {" ".join(the_lab.container(host) for host in the_lab.hosts)} (docker exec -it HOST bash)
-  stop        python3 tools/lab.py down {name}
+  stop        {stop}
 """
     )
 
