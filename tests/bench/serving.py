@@ -216,7 +216,7 @@ class Bench:
             " sed -n 's/^_MLFLOW_SERVER_FILE_STORE=/MLFLOW_BACKEND_STORE_URI=/p' /etc/mlflow/mlflow.env"
             " >> /run/bench.env;"
             f" install -d -o mlflow /var/tmp/{unit};"
-            f" systemd-run --quiet --unit={unit} --uid=mlflow --property=EnvironmentFile=/run/bench.env"
+            f" systemd-run --quiet --collect --unit={unit} --uid=mlflow --property=EnvironmentFile=/run/bench.env"
             f" --setenv=HOME=/var/lib/mlflow{settings}"
             f" --working-directory=/var/tmp/{unit} /opt/mlflow/current/bin/mlflow server --host 127.0.0.1"
             f" --port {port} --artifacts-destination s3://mlflow{options}"
