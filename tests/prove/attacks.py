@@ -106,9 +106,7 @@ def try_all(
         try:
             answer = send(session, base, attempt, host)
         except (requests.ConnectionError, requests.exceptions.InvalidHeader) as error:
-            # No answer is a refusal where the request itself cannot be sent, and nowhere else.
-            if not attempt.unsendable:
-                bad.append(f"{base} {attempt.name}: no answer: {error}"[:300])
+            bad.append(f"{base} {attempt.name}: no answer: {error}"[:300])
             continue
         if attempt is control:
             problem = (

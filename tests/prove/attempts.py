@@ -109,8 +109,6 @@ class Attempt:
     fine: frozenset[int] = REFUSALS
     # What the edge alone answers for.
     edge_only: bool = False
-    # What a client may refuse to send.
-    unsendable: bool = False
 
 
 def spellings(path: str) -> list[str]:
