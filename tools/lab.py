@@ -26,6 +26,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("MLOPS_TRACKING_CACHE", Path.home() / ".cache" / "mlops-tracking"))
@@ -422,6 +423,8 @@ class Lab:
     release: int = 13
     # Whether the only host of an inventory without single sign-on is to have it, too.
     sign_on: bool = False
+    # Hosts that the shipped inventory has not, with their group.
+    more_hosts: dict[str, str] = field(default_factory=dict)
 
     @property
     def scenario(self) -> str:
@@ -491,10 +494,12 @@ class Lab:
         if self.scenario in ("single", "prod", "sso"):
             variables |= self.teams()
         hosts = {host: {"ansible_host": self.container(host)} for host in self.hosts}
-        inventory: dict[str, object] = {"all": {"hosts": hosts, "vars": variables}}
+        inventory: dict[str, dict[str, Any]] = {"all": {"hosts": hosts, "vars": variables}}
         if self.sign_on:
             variables["platform_auth"] = "oidc"
             inventory["keycloak"] = {"hosts": {host: {} for host in self.hosts}}
+        for host, group in self.more_hosts.items():
+            inventory.setdefault(group, {"hosts": {}})["hosts"][host] = {}
         # JSON is YAML, and needs no library here.
         (self.directory / "lab.yml").write_text(json.dumps(inventory, indent=2) + "\n")
 
@@ -539,8 +544,8 @@ def hosts_of(inventory: Path) -> list[str]:
 
 
 def lab(name: str) -> Lab:
-    """Return a lab by name: `demo`, `prod-lab`, `prove-sso`, or `molecule-` or `prove-` and a scenario."""
-    known = {"demo": "single", "prod-lab": "prod", "prove-sso": "single"}
+    """Return a lab by name: `demo`, `prod-lab`, `molecule-` or `prove-` and a scenario, or one that only proofs use."""
+    known = {"demo": "single", "prod-lab": "prod", "prove-sso": "single", "prove-keycloaks": "prod"}
     scenario = known.get(name, name.removeprefix("molecule-").removeprefix("prove-"))
     release = 12 if scenario.endswith("-debian12") else 13
     source = ROOT / "inventories" / scenario.removesuffix("-debian12")
@@ -549,7 +554,10 @@ def lab(name: str) -> Lab:
         source, release = ROOT / "molecule" / scenario / "inventory", 13 if scenario in NEW_ONLY else 12
     if not source.exists():
         raise LabError(f"No lab is called {name}.")
-    return Lab(name, source, hosts_of(source), [DOMAIN], release, sign_on=name == "prove-sso")
+    more = {"sso2": "keycloak"} if name == "prove-keycloaks" else {}
+    # The last host has the public name.
+    hosts = [*more, *hosts_of(source)]
+    return Lab(name, source, hosts, [DOMAIN], release, sign_on=name == "prove-sso", more_hosts=more)
 
 
 def hosts_block(the_lab: Lab) -> list[str]:

@@ -79,12 +79,11 @@ def minio_modules() -> tuple[str, ...]:
     return ("env", f"MINIO_BINARY={lab_module.minio_binary()}", *tests)
 
 
-def mlflow_modules(lab: str) -> Step:
+def mlflow_modules(scenario: str, *names: str) -> Step:
     """Return the step that asks a running platform for rights and promotions, as its modules and pipelines do."""
-    names = ("smoke_live", "mlflow_modules", "rights", "promotion")
     files = [f"tests/integration/test_{name}.py" for name in names]
-    tests = python("-m", "pytest", *files, "-q", "-n", "2", "--dist", "loadfile")
-    return Step("MLflow modules", ("env", f"LAB={lab}", *tests), "single")
+    tests = python("-m", "pytest", *files, "-q", "-n", str(min(len(files), 2)), "--dist", "loadfile")
+    return Step(f"MLflow modules {scenario}", ("env", f"LAB=molecule-{scenario}", *tests), scenario)
 
 
 def identity(*arguments: str) -> tuple[str, ...]:
@@ -116,7 +115,7 @@ def single() -> list[Step]:
     inventories = ("--inventory", str(lab.source), "--inventory", str(lab.directory))
     return [
         molecule_kept("single"),
-        mlflow_modules(lab.name),
+        mlflow_modules("single", "smoke_live", "mlflow_modules", "rights", "promotion"),
         proof("forgotten handlers", "tests/prove/kills.py", "--lab", lab.name, "--part", "handlers", hosts="single"),
         proof("renewal", "tests/prove/renewal.py", "--lab", lab.name, "--once", hosts="single"),
         # Also the second run after both proofs.
@@ -129,6 +128,8 @@ def prod() -> list[Step]:
     same_time = ("tests/prove/same_time.py", "--lab", "molecule-prod", "--rounds", "one")
     return [
         molecule_kept("prod"),
+        # With tokens of single sign-on.
+        mlflow_modules("prod", "promotion"),
         proof("attacks", "tests/prove/attacks.py", "--lab", "molecule-prod", hosts="prod"),
         # Last, as it takes the data away.
         proof("same time", *same_time, hosts="prod"),
@@ -178,7 +179,9 @@ def long_proofs() -> list[Step]:
         proof("sso", "tools/lab.py", "up", "prove-sso"),
         proof("benchmark sso", "tests/bench/bench.py", "--lab", "prove-sso", "--parts", "identity", "--write"),
         proof("keycloak away", "tests/prove/keycloak_away.py", "--lab", "prove-sso"),
+        proof("directory", "tests/prove/directory.py", "--lab", "prove-sso"),
         proof("remove sso", "tools/lab.py", "down", "prove-sso"),
+        proof("keycloaks", "tests/prove/keycloaks.py"),
     ]
 
 

@@ -14,6 +14,7 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 import typing as t
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,9 +29,12 @@ from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client impo
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "prove")]
 
+import sign_on  # noqa: E402
 from shared import DOMAIN, Lab, lab, playbook_command, read_secrets, tool_environment  # noqa: E402
 
 ADMIN = "admin"
+# Groups of the people whom a lab with single sign-on does not list, as its teams name them.
+GROUPS = {"ada": "pricing", "bob": "fraud", "grace": "governance"}
 COLORS = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
 
 Run = Callable[..., dict[str, t.Any]]
@@ -44,15 +48,35 @@ class Platform:
     url: str
     password: str
     ca_file: Path
+    # Tokens by user, where users log in at Keycloak; None where they have MLflow's own passwords.
+    tokens: dict[str, str] | None = None
 
-    def user_password(self, name: str) -> str:
-        """The password of a user whom the lab lists."""
-        return self.password if name == ADMIN else (self.the_lab.passwords / name).read_text().strip()
+    def secret(self, name: str = ADMIN) -> str:
+        """The token or the password of a user whom the lab lists."""
+        if self.tokens is None:
+            return self.password if name == ADMIN else (self.the_lab.passwords / name).read_text().strip()
+        if name not in self.tokens:
+            people = sign_on.Platform(self.the_lab)
+            if name == ADMIN:
+                account = "platform_keycloak_operations_secret"
+                self.tokens[name] = people.client_token("ci-operations", people.secrets[account])
+            else:
+                people.person(name, GROUPS[name])
+                self.tokens[name] = people.token_of(name)
+        return self.tokens[name]
+
+    def credentials(self, name: str = ADMIN, prefix: str = "mlflow") -> dict[str, str]:
+        """The options by which a module logs in as this user."""
+        if self.tokens is None:
+            return {f"{prefix}_username": name, f"{prefix}_password": self.secret(name)}
+        return {f"{prefix}_token": self.secret(name)}
 
     def client(self, name: str = ADMIN, password: str = "") -> MlflowClient:
         """A client that logs in as this user."""
-        secret = password or self.user_password(name)
-        return MlflowClient(self.url, username=name, password=secret, route=Route(ca_path=str(self.ca_file)))
+        route = Route(ca_path=str(self.ca_file))
+        if self.tokens is None or password:
+            return MlflowClient(self.url, username=name, password=password or self.secret(name), route=route)
+        return MlflowClient(self.url, token=self.secret(name), route=route)
 
     def api(self) -> MlflowApi:
         """What the administrator can ask for."""
@@ -68,6 +92,16 @@ class Platform:
         except MlflowApiError as exc:
             return exc.status
 
+    def status_becomes(self, wanted: int, *request: t.Any, **more: t.Any) -> bool:
+        """Whether each worker answers so within the seconds for which it remembers rights, and one more."""
+        deadline = time.monotonic() + 6
+        # Enough in a row to meet every worker.
+        while not all(self.status(*request, **more) == wanted for _time in range(6)):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.2)
+        return True
+
     def environment(self, name: str = ADMIN) -> dict[str, str]:
         """What a user's own shell has."""
         return {
@@ -75,8 +109,10 @@ class Platform:
             **COLORS,
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "MLFLOW_TRACKING_URI": self.url,
-            "MLFLOW_TRACKING_USERNAME": name,
-            "MLFLOW_TRACKING_PASSWORD": self.user_password(name),
+            **{
+                f"{key.upper().replace('MLFLOW_', 'MLFLOW_TRACKING_')}": text
+                for key, text in self.credentials(name).items()
+            },
             "MLFLOW_TRACKING_SERVER_CERT_PATH": str(self.ca_file),
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
@@ -87,7 +123,7 @@ class Platform:
         ended = subprocess.run(
             command, env={**tool_environment(), **COLORS}, capture_output=True, text=True, check=False
         )
-        assert self.password not in ended.stdout + ended.stderr
+        assert self.secret() not in ended.stdout + ended.stderr
         return ended
 
 
@@ -100,7 +136,8 @@ def fixture_platform(tmp_path_factory: pytest.TempPathFactory) -> Platform:
     found = read_secrets(the_lab)
     ca_file = tmp_path_factory.mktemp("platform") / "ca.crt"
     ca_file.write_text(found["platform_ca_certificate"])
-    return Platform(the_lab, f"https://{DOMAIN}", found["platform_mlflow_admin_password"], ca_file)
+    tokens = None if the_lab.scenario == "single" else {}
+    return Platform(the_lab, f"https://{DOMAIN}", found["platform_mlflow_admin_password"], ca_file, tokens)
 
 
 @pytest.fixture(scope="module", name="mark")
@@ -132,7 +169,7 @@ def fixture_tidy(platform: Platform, mark: str) -> Iterator[None]:
 @pytest.fixture(name="run")
 def fixture_run(platform: Platform, tidy: None, capsys: pytest.CaptureFixture[str]) -> Run:
     """Call with a module and its options; returns what the module prints."""
-    account = {"mlflow_url": platform.url, "mlflow_username": ADMIN, "mlflow_password": platform.password}
+    account = {"mlflow_url": platform.url, **platform.credentials()}
     internal = {"_ansible_diff": True, "_ansible_remote_tmp": "/tmp"}
 
     def run(module: t.Any, options: dict[str, t.Any], check: bool = False, **connection: t.Any) -> dict[str, t.Any]:
@@ -140,7 +177,7 @@ def fixture_run(platform: Platform, tidy: None, capsys: pytest.CaptureFixture[st
         with patch_module_args({**given, "_ansible_check_mode": check}), pytest.raises(SystemExit):
             module.main()
         output = capsys.readouterr().out
-        assert platform.password not in output
+        assert platform.secret() not in output
         result: dict[str, t.Any] = json.loads(output)
         return result
 

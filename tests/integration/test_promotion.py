@@ -44,7 +44,7 @@ def fixture_api(platform: Platform) -> MlflowApi:
 @pytest.fixture(name="promoter")
 def fixture_promoter(run: Run, platform: Platform) -> Run:
     """Run a module as somebody of governance."""
-    return partial(run, mlflow_username=PROMOTER, mlflow_password=platform.user_password(PROMOTER))
+    return partial(run, **platform.credentials(PROMOTER))
 
 
 class Made(t.NamedTuple):
@@ -122,12 +122,13 @@ def test_each_gate_can_be_red(
 def test_an_approver_proves_who_it_is(promoter: Run, platform: Platform, made: Made) -> None:
     options = {**NO_FILES, "name": made.name, "version": made.first, "approval": True}
 
-    def ask(name: str, password: str) -> dict[str, t.Any]:
-        return promoter(mlflow_promotion_gates, {**options, "approver_username": name, "approver_password": password})
+    def ask(account: dict[str, str]) -> dict[str, t.Any]:
+        return promoter(mlflow_promotion_gates, {**options, **account})
 
-    assert ask(APPROVER, platform.user_password(APPROVER))["approver"] == APPROVER
-    assert red(ask(PROMOTER, platform.user_password(PROMOTER))) == ["approval"]
-    assert "HTTP 401" in ask(APPROVER, "not the password")["msg"]
+    assert ask(platform.credentials(APPROVER, "approver"))["approver"] == APPROVER
+    assert red(ask(platform.credentials(PROMOTER, "approver"))) == ["approval"]
+    wrong = {"approver_username": APPROVER, "approver_password": "not the password"}
+    assert "HTTP 401" in ask(wrong if platform.tokens is None else {"approver_token": "not.a.token"})["msg"]
 
 
 def aliases(api: MlflowApi, name: str) -> dict[str, str]:
@@ -191,7 +192,7 @@ def pipeline(platform: Platform, user: str, command: str, *arguments: str) -> su
     environment = {**platform.environment(user), "PYTHON": PYTHON}
     script = str(ROOT / "examples" / "ci" / command)
     ended = subprocess.run([script, *arguments], env=environment, capture_output=True, text=True, check=False)
-    assert platform.user_password(user) not in ended.stdout + ended.stderr
+    assert platform.secret(user) not in ended.stdout + ended.stderr
     return ended
 
 
@@ -242,8 +243,7 @@ def test_of_many_at_once_one_wins(platform: Platform, tidy: None, api: MlflowApi
     for version in versions:
         options = {
             "mlflow_url": platform.url,
-            "mlflow_username": PROMOTER,
-            "mlflow_password": platform.user_password(PROMOTER),
+            **platform.credentials(PROMOTER),
             "ca_path": str(platform.ca_file),
             "name": model,
             "version": version,

@@ -108,7 +108,7 @@ def test_changes_by_hand_are_shown_put_back_and_taken_away_when_asked(platform: 
     change_by_hand(platform)
     changed = grants(platform, "team-fraud")
     assert changed != before["team-fraud"]
-    assert platform.status("ada", "GET", "experiments/get", query={"experiment_id": ids["fraud"]}) == 200
+    assert platform.status_becomes(200, "ada", "GET", "experiments/get", query={"experiment_id": ids["fraud"]})
 
     dry = converge(platform, "--check")
     assert dry.changed == 1
@@ -125,4 +125,4 @@ def test_changes_by_hand_are_shown_put_back_and_taken_away_when_asked(platform: 
     assert converge(platform, "--extra-vars", "mlflow_rights_purge=true").changed == 2
     assert grants(platform, "team-pricing") == before["team-pricing"]
     assert grants(platform, "team-old") == ["no such role"]
-    assert platform.status("ada", "GET", "experiments/get", query={"experiment_id": ids["fraud"]}) == 403
+    assert platform.status_becomes(403, "ada", "GET", "experiments/get", query={"experiment_id": ids["fraud"]})

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pytest
-from shared import ROOT, Lab
+from shared import DOMAIN, ROOT, Lab
 from sign_on import AJAX, API, BASE, SESSION_COOKIE, Platform, attribute, bearer, seconds_until
 
 SCENARIOS = {"prod", "sso"}
@@ -83,6 +83,23 @@ def test_log_in_at_keycloak_and_out_again(platform: Platform) -> None:
     assert set(statuses) <= {200, 401}
     page = browser.get(f"{BASE}/oidc/login?go=1")
     assert 'name="password"' in page.text
+
+
+def test_a_log_in_is_good_once_and_in_the_browser_that_began_it(platform: Platform) -> None:
+    other = platform.browser()
+    assert platform.log_in(other, "bob").ok
+    fixed = other.cookies[SESSION_COOKIE]
+    browser = platform.browser()
+    # As somebody would who wants ada to work in a session that is not hers.
+    browser.cookies.set(SESSION_COOKIE, fixed, domain=DOMAIN, path="/", secure=True)
+    page = platform.fill_in(browser, browser.get(f"{BASE}/oidc/login?go=1"), "ada")
+    assert page.ok, page.text
+    assert browser.get(f"{AJAX}/users/current").json()["user"]["username"] == "ada"
+    assert [cookie.value == fixed for cookie in browser.cookies if cookie.name == SESSION_COOKIE] == [False]
+    callback = next(answer.url for answer in page.history if "/oidc/callback" in answer.url)
+    for again in (browser, platform.browser(), other):
+        assert again.get(callback).status_code == 400
+    assert other.get(f"{AJAX}/users/current").json()["user"]["username"] == "bob"
 
 
 def test_the_first_administrator(platform: Platform) -> None:
