@@ -10,6 +10,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+import flask
 import pytest
 from mlflow.exceptions import MlflowException
 
@@ -126,6 +127,31 @@ def test_a_change_by_another_worker_counts_after_the_seconds(store: CachedAuthSt
     assert grants(store) == [("experiment", "1", "EDIT")]
     time.now += 1
     assert grants(store) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "fresh"),
+    [
+        ("/api/2.0/mlflow/users/get", True),
+        ("/ajax-api/3.0/mlflow/roles/list", True),
+        ("/api/2.0/mlflow/experiments/get", False),
+        ("/nowhere", False),
+    ],
+)
+def test_views_of_users_and_rights_remember_nothing(
+    store: CachedAuthStore, tmp_path: Path, path: str, fresh: bool
+) -> None:
+    other = CachedAuthStore(5)
+    other.init_db(f"sqlite:///{tmp_path}/auth.db")
+    assert (grants(store), store.get_user("maker").is_admin) == ([], False)
+    other.grant_user_permission("maker", "experiment", "1", "EDIT")
+    other.update_user("maker", is_admin=True)
+    app = flask.Flask("views")
+    for rule in ("/api/2.0/mlflow/users/get", "/ajax-api/3.0/mlflow/roles/list", "/api/2.0/mlflow/experiments/get"):
+        app.add_url_rule(rule, rule, lambda: "")
+    with app.test_request_context(path):
+        assert store.get_user("maker").is_admin is fresh
+        assert bool(grants(store)) is fresh
 
 
 def test_nobody_can_change_what_the_next_one_gets(store: CachedAuthStore) -> None:

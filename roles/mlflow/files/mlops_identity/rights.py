@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from flask import has_request_context, request
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.server.auth.sqlalchemy_store import RoleGrantRow, SqlAlchemyStore
 
@@ -67,6 +68,16 @@ CHANGES: frozenset[str] = frozenset(
     }
 )
 READING_PREFIXES = ("authenticate_", "get_", "has_", "is_", "list_", "user_has_")
+
+
+# Views of users, roles and grants, which show and change what there is, not what a worker remembers.
+ACCOUNT_RULES = ("/mlflow/roles/", "/mlflow/users/")
+
+
+def about_accounts() -> bool:
+    """Return whether the request that is being answered looks at users or rights."""
+    rule = request.url_rule.rule if has_request_context() and request.url_rule else ""
+    return any(part in rule for part in ACCOUNT_RULES)
 
 
 class Remembered:
@@ -126,12 +137,16 @@ class CachedAuthStore(SqlAlchemyStore):
 
     def get_user(self, username: str) -> Any:
         """Return a user as of the last few seconds."""
+        if about_accounts():
+            return super().get_user(username)
         ask = functools.partial(super().get_user, username)
         return self._remembered.get(("user", username), ask)
 
     def list_grants(self, user_id: int, workspace: str, resource_types: Collection[str]) -> list[RoleGrantRow]:
         """Return grants as of the last few seconds."""
         ask = functools.partial(super().list_grants, user_id, workspace, resource_types)
+        if about_accounts():
+            return list(ask())
         # A copy, so that nobody can change what the next one gets.
         return list(self._remembered.get(("grants", user_id, workspace, frozenset(resource_types)), ask))
 
