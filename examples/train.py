@@ -27,6 +27,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from mlflow.entities import Metric
 from mlflow.models import infer_signature
+from run_log import run_with_log
 from sklearn.datasets import fetch_california_housing, load_diabetes
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
@@ -108,7 +109,7 @@ def plot_feature_importance(names: list[str], importances: np.ndarray) -> Figure
 
 
 def train(arguments: argparse.Namespace) -> None:
-    """Everything that belongs to the run; an exception ends it as FAILED."""
+    """Everything that belongs to the run; an exception ends it as FAILED, with its traceback in the run's log."""
     mlflow.set_tags({"team": arguments.team, "data": arguments.data})
     mlflow.log_params(
         {
@@ -177,7 +178,7 @@ def main() -> None:
     if "MLFLOW_TRACKING_URI" not in os.environ:
         raise SystemExit("MLFLOW_TRACKING_URI is not set; write your server's URL, such as https://mlflow.example.com")
     experiment = mlflow.set_experiment(arguments.experiment)
-    with mlflow.start_run() as run:
+    with run_with_log() as run:
         train(arguments)
     base = mlflow.get_tracking_uri().rstrip("/")
     print(f"Run: {base}/#/experiments/{experiment.experiment_id}/runs/{run.info.run_id}")

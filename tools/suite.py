@@ -115,7 +115,7 @@ def single() -> list[Step]:
     inventories = ("--inventory", str(lab.source), "--inventory", str(lab.directory))
     return [
         molecule_kept("single"),
-        mlflow_modules("single", "smoke_live", "mlflow_modules", "rights", "promotion"),
+        mlflow_modules("single", "smoke_live", "mlflow_modules", "rights", "run_log", "promotion"),
         proof("forgotten handlers", "tests/prove/kills.py", "--lab", lab.name, "--part", "handlers", hosts="single"),
         proof("renewal", "tests/prove/renewal.py", "--lab", lab.name, "--once", hosts="single"),
         # Also the second run after both proofs.
