@@ -215,6 +215,29 @@ def test_an_outage_is_said_in_the_words_of_mlflow(both: Both, monkeypatch: pytes
     assert both.fast.search_runs([both.experiment], "", 1, 10, [], None)
 
 
+CALLS: dict[str, Any] = {
+    "a metric": lambda both, run: both.fast.log_metric(run, metric()),
+    "a batch": lambda both, run: both.fast.log_batch(run, [metric()], [], []),
+    "an experiment": lambda both, run: both.fast.get_experiment(both.experiment),
+    "a search": lambda both, run: both.fast.search_runs([both.experiment], "", 1, 10, [], None),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_connections_that_the_database_has_ended_are_replaced(both: Both, name: str) -> None:
+    run = both.run()
+    other = sqlalchemy.create_engine(both.stock.db_uri, poolclass=sqlalchemy.NullPool)
+    end = sqlalchemy.text(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname IS NOT NULL"
+    )
+    for _time in range(3):
+        with other.connect() as connection:
+            assert connection.execute(end).all()
+        CALLS[name](both, run)
+    if name in ("a metric", "a batch"):
+        assert len(both.rows(run)["metrics"]) == 1
+
+
 @pytest.mark.parametrize(("value", "expected"), [(1, 1.0), (NAN, 0.0), (INFINITY, metrics.LARGEST)])
 def test_stored(value: float, expected: float) -> None:
     assert metrics.stored(value) == expected

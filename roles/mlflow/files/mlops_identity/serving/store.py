@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Collection
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import sqlalchemy
@@ -55,12 +57,42 @@ EXPERIMENT_COLUMNS = (
 )  # fmt: skip
 
 
+class Pings(threading.local):
+    """Whether this thread wants a connection of the pool to be asked first whether it is alive."""
+
+    wanted = True
+
+
+PINGS = Pings()
+
+
+def _ping_where_wanted(dialect: Any) -> None:
+    ping = dialect.do_ping
+    dialect.do_ping = lambda connection: ping(connection) if PINGS.wanted else True
+
+
 class FastStore(stock.SqlAlchemyStore):
     """The store; what it does not know how to do fast it does as MLflow does."""
 
-    def _statements(self, engine: Any) -> Any:
-        """Return a connection on which each statement is a transaction: none of them needs another's."""
-        return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    def __init__(self, db_uri: str, default_artifact_root: str, read_db_uri: str | None = None) -> None:
+        super().__init__(db_uri, default_artifact_root, read_db_uri)
+        for engine in filter(None, (self.engine, self.read_engine)):
+            _ping_where_wanted(engine.dialect)
+
+    @contextmanager
+    def _statements(self, engine: Any) -> Iterator[Any]:
+        """Give a connection on which each statement is a transaction: none of them needs another's.
+
+        It is not asked whether it is alive. If it is not, the statement fails, and MLflow's own code does all of it
+        again, on a connection that was asked.
+        """
+        PINGS.wanted = False
+        try:
+            connection = engine.connect()
+        finally:
+            PINGS.wanted = True
+        with connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def get_experiment(self, experiment_id: str) -> Any:
         """Return an experiment, with one statement."""
