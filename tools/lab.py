@@ -126,7 +126,17 @@ def missing_packages() -> list[str]:
 
 def install_packages() -> str:
     """Install what is missing from the distribution."""
-    wanted = missing_packages()
+    return install(missing_packages())
+
+
+def install_postgresql() -> str:
+    """Install the database that tests start one of their own of."""
+    found = shutil.which("initdb") or any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return install([] if found else ["postgresql"])
+
+
+def install(wanted: list[str]) -> str:
+    """Install packages of the distribution."""
     if not wanted:
         return "nothing to install"
     if os.geteuid() != 0:

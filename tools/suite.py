@@ -281,6 +281,7 @@ def main() -> int:
         if options.command != "prove":
             stages("MLflow, for the tests of the identity package", lab_module.make_identity_venv)
         if options.command == "test":
+            stages("PostgreSQL, for the tests of the identity package", lab_module.install_postgresql)
             stages("A data scientist's Python", lab_module.make_example)
     except LabError as error:
         print(f"\n{error}\n0 passed, 1 failed", flush=True)

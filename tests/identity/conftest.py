@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import postgres
 import pytest
 
 from identity_material import Clock
@@ -14,3 +17,10 @@ from identity_material import Clock
 def clock() -> Clock:
     """A clock that stands until it is put forward."""
     return Clock()
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """The URI of an empty database on a PostgreSQL that runs for these tests."""
+    with postgres.running() as uri:
+        yield uri

@@ -29,6 +29,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"session_check_seconds": "5"}, "session_check_seconds must be a number"),
     ({"session_check_seconds": True}, "session_check_seconds must be a number"),
     ({"rights_cache_seconds": None}, "rights_cache_seconds must be a number"),
+    ({"fast_calls": "yes"}, "fast_calls must be true or false"),
+    ({"fast_calls": 1}, "fast_calls must be true or false"),
     ({"issuer": "http://mlflow.example.com/sso/realms/mlops"}, "issuer must be an https URL"),
     ({"issuer": DOCUMENT["issuer"] + "/"}, "issuer must be an https URL"),
     ({"public_url": "mlflow.example.com"}, "public_url must be an https URL"),

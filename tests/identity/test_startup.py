@@ -12,7 +12,7 @@ import mlflow.version
 import pytest
 from fastapi import APIRouter, FastAPI
 from mlflow.server import app as flask_app
-from mlflow.server import auth
+from mlflow.server import auth, handlers
 from mlflow.server.fastapi_app import create_fastapi_app
 from mlflow.server.graphql import graphql_schema_extensions
 
@@ -86,15 +86,16 @@ def test_names_that_are_gone_or_take_other_parameters() -> None:
     found = startup.owners()
     assert startup.changed_names(found) == []
     found["mlflow.utils.uri"] = types.SimpleNamespace()
-    found["mlflow.server.handlers"] = types.SimpleNamespace(
-        _get_tracking_store=lambda other: None,
-        _get_model_registry_store=lambda: None,
-        _get_request_message=lambda request_message, flask_request, schema: None,
-    )
+    changed = {"_get_tracking_store": lambda other: None, "_get_model_registry_store": lambda: None}
+    found["mlflow.server.handlers"] = types.SimpleNamespace(**{**vars(handlers), **changed})
+    store = "mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore"
+    found[store] = type("Store", (found[store],), {"_search_runs": lambda self, search: None})
     assert startup.changed_names(found) == [
         "mlflow.server.handlers._get_tracking_store takes other parameters than "
         "backend_store_uri, default_artifact_root",
         "mlflow.server.handlers._get_model_registry_store takes other parameters than registry_store_uri",
+        f"{store}._search_runs takes other parameters than self, experiment_ids, filter_string, run_view_type, "
+        "max_results, order_by, page_token",
         "mlflow.utils.uri.validate_path_is_safe is gone",
     ]
 

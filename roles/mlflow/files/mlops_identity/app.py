@@ -15,12 +15,16 @@ from mlops_identity import browser, config, rights, services, startup
 from mlops_identity.audit import AsgiTrail, WsgiTrail
 from mlops_identity.authorization import learn_from_answer, refuse_early
 from mlops_identity.databases import Databases
+from mlops_identity.serving import store, views
 
 
 def create_app() -> Flask | AsgiTrail:
     """Return the WSGI or ASGI application, or raise why it must not be served."""
     settings = config.load()
     startup.check_names()
+    if settings.fast_calls:
+        store.install()
+        views.install(flask_app)
     rights.install(auth, settings.rights_cache_seconds, Databases().run_experiment)
     if settings.mode == "oidc":
         browser.register(flask_app, settings)

@@ -56,6 +56,7 @@ class Config:
     introspection_seconds: float = 30
     session_check_seconds: float = 5
     rights_cache_seconds: float = 5
+    fast_calls: bool = True
 
     @cached_property
     def known_groups(self) -> frozenset[str]:
@@ -111,6 +112,12 @@ def _seconds(key: str, value: Any) -> float:
     return float(value)
 
 
+def _flag(key: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{key} must be true or false")
+    return value
+
+
 def _mode(key: str, value: Any) -> str:
     if value not in ("oidc", "basic"):
         raise ConfigError(f"{key} must be oidc or basic")
@@ -126,6 +133,7 @@ _READERS: Mapping[str, Callable[[str, Any], Any]] = {
     "introspection_seconds": _seconds,
     "session_check_seconds": _seconds,
     "rights_cache_seconds": _seconds,
+    "fast_calls": _flag,
 }
 
 
