@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -112,7 +113,7 @@ def in_order(value: Any) -> Any:
     """Return the value with lists of keys and values sorted: their order is the database's, in MLflow as in ours."""
     if isinstance(value, dict):
         return {key: in_order(item) for key, item in value.items()}
-    if isinstance(value, float) and value != value:
+    if isinstance(value, float) and math.isnan(value):
         return "no number"
     if isinstance(value, list):
         found = [in_order(item) for item in value]
@@ -304,4 +305,4 @@ def test_queries_of_all_kinds(
 
 
 def test_our_store_is_the_one_that_is_made(stores: Stores) -> None:
-    assert type(stores.fast) is FastStore
+    assert isinstance(stores.fast, FastStore)

@@ -82,7 +82,7 @@ class Both:
 def both(database: str) -> Iterator[Both]:
     stock = SqlAlchemyStore(database, "mlflow-artifacts:/")
     fast = store.build(database, "mlflow-artifacts:/")
-    assert type(fast) is FastStore
+    assert isinstance(fast, FastStore)
     yield Both(stock, fast, stock.create_experiment("writes"))
     stock.engine.dispose()
 

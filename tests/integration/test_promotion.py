@@ -38,7 +38,8 @@ Run = Callable[..., dict[str, t.Any]]
 
 @pytest.fixture(name="api", scope="module")
 def fixture_api(platform: Platform) -> MlflowApi:
-    return platform.api()
+    """What governance can ask for."""
+    return MlflowApi(platform.client(PROMOTER))
 
 
 @pytest.fixture(name="promoter")

@@ -62,7 +62,7 @@ def prove(the_lab: Lab) -> tuple[bool, dict[str, Any]]:
 
     def settled(wanted: int) -> float:
         # In a row, so that each worker is met.
-        return round(seconds_until(lambda: all(status("GET", DAILY) == wanted for _ in range(8)), LIMIT_SECONDS), 1)
+        return round(seconds_until(lambda: all(status("GET", DAILY) == wanted for _time in range(8)), LIMIT_SECONDS), 1)
 
     experiment = platform.ask("GET", DAILY, **token).json()["experiment"]["experiment_id"]
     logged = status("POST", f"{API}/runs/create", json={"experiment_id": experiment})

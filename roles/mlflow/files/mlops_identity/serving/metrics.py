@@ -53,12 +53,16 @@ def stored(value: float) -> float:
     return math.copysign(LARGEST, value) if math.isinf(value) else float(value)
 
 
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def parameters(run_id: str, metrics: Iterable[Metric]) -> dict[str, Any] | None:
     """Return what WRITE takes, or None for metrics that it does not know how to write as MLflow does."""
     rows = []
     zeros: dict[tuple[str, int, int], tuple[bool, float]] = {}
     for metric in metrics:
-        if type(metric.step) is not int or type(metric.timestamp) is not int or type(metric.value) is not float:
+        if not (_whole(metric.step) and _whole(metric.timestamp) and isinstance(metric.value, float)):
             return None
         value, is_nan = stored(metric.value), math.isnan(metric.value)
         kind = (is_nan, math.copysign(1, value))
