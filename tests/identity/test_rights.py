@@ -143,15 +143,31 @@ def test_views_of_users_and_rights_remember_nothing(
 ) -> None:
     other = CachedAuthStore(5)
     other.init_db(f"sqlite:///{tmp_path}/auth.db")
-    assert (grants(store), store.get_user("maker").is_admin) == ([], False)
-    other.grant_user_permission("maker", "experiment", "1", "EDIT")
-    other.update_user("maker", is_admin=True)
     app = flask.Flask("views")
     for rule in ("/api/2.0/mlflow/users/get", "/ajax-api/3.0/mlflow/roles/list", "/api/2.0/mlflow/experiments/get"):
         app.add_url_rule(rule, rule, lambda: "")
     with app.test_request_context(path):
+        assert (grants(store), store.get_user("maker").is_admin) == ([], False)
+    other.grant_user_permission("maker", "experiment", "1", "EDIT")
+    other.update_user("maker", is_admin=True)
+    with app.test_request_context(path):
         assert store.get_user("maker").is_admin is fresh
         assert bool(grants(store)) is fresh
+
+
+def test_a_right_on_something_new_counts_at_each_worker_at_once(store: CachedAuthStore, tmp_path: Path) -> None:
+    other = CachedAuthStore(5)
+    other.init_db(f"sqlite:///{tmp_path}/auth.db")
+    app = flask.Flask("views")
+    with app.test_request_context("/?experiment_name=new"):
+        assert grants(store) == []
+    other.grant_user_permission("maker", "experiment", "1", "EDIT")
+    with app.test_request_context("/?experiment_id=1"):
+        assert grants(store) == [("experiment", "1", "EDIT")]
+    with app.test_request_context("/", method="POST", json={"experiment_id": "1"}):
+        assert grants(store) == [("experiment", "1", "EDIT")]
+    with app.test_request_context("/", method="POST", json=["no object"]):
+        assert grants(store) == []
 
 
 def test_nobody_can_change_what_the_next_one_gets(store: CachedAuthStore) -> None:

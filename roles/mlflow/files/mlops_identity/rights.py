@@ -80,6 +80,19 @@ def about_accounts() -> bool:
     return any(part in rule for part in ACCOUNT_RULES)
 
 
+# What a request is about, by the names that MLflow's calls use.
+SUBJECTS = ("experiment_id", "run_id", "run_uuid", "name", "model_id")
+
+
+def subject() -> Hashable:
+    """Return what the request is about: whoever makes an experiment may use it at once, at each worker."""
+    if not has_request_context():
+        return ()
+    body = request.get_json(silent=True)
+    given = {**request.args, **(request.view_args or {}), **(body if isinstance(body, dict) else {})}
+    return tuple(str(given.get(name, "")) for name in SUBJECTS)
+
+
 class Remembered:
     """Answers that are good for some seconds from when they were asked for; the oldest go first."""
 
@@ -148,7 +161,7 @@ class CachedAuthStore(SqlAlchemyStore):
         if about_accounts():
             return list(ask())
         # A copy, so that nobody can change what the next one gets.
-        return list(self._remembered.get(("grants", user_id, workspace, frozenset(resource_types)), ask))
+        return list(self._remembered.get(("grants", user_id, workspace, frozenset(resource_types), subject()), ask))
 
 
 @dataclass(frozen=True)
