@@ -110,8 +110,7 @@ class Platform:
             "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
             "MLFLOW_TRACKING_URI": self.url,
             **{
-                f"{key.upper().replace('MLFLOW_', 'MLFLOW_TRACKING_')}": text
-                for key, text in self.credentials(name).items()
+                key.upper().replace("MLFLOW_", "MLFLOW_TRACKING_"): text for key, text in self.credentials(name).items()
             },
             "MLFLOW_TRACKING_SERVER_CERT_PATH": str(self.ca_file),
             "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -18,6 +18,8 @@ from flask import has_request_context, request
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.server.auth.sqlalchemy_store import RoleGrantRow, SqlAlchemyStore
 
+from mlops_identity.audit import KEYS, VALUE_LENGTH
+
 # For 10,000 people with a handful of kinds of rights each, and for the runs that they work on.
 ANSWERS = 50_000
 # What the auth store can change; each of them makes this worker forget every right.
@@ -81,7 +83,7 @@ def about_accounts() -> bool:
 
 
 # What a request is about, by the names that MLflow's calls use.
-SUBJECTS = ("experiment_id", "run_id", "run_uuid", "name", "model_id")
+SUBJECTS = ("name", *KEYS)
 
 
 def subject() -> Hashable:
@@ -90,7 +92,8 @@ def subject() -> Hashable:
         return ()
     body = request.get_json(silent=True)
     given = {**request.args, **(request.view_args or {}), **(body if isinstance(body, dict) else {})}
-    return tuple(str(given.get(name, "")) for name in SUBJECTS)
+    # Bounded, as senders choose the values and many are remembered.
+    return tuple(str(given.get(name, ""))[:VALUE_LENGTH] for name in SUBJECTS)
 
 
 class Remembered:
