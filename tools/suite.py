@@ -128,6 +128,7 @@ def prod() -> list[Step]:
     same_time = ("tests/prove/same_time.py", "--lab", "molecule-prod", "--rounds", "one")
     return [
         molecule_kept("prod"),
+        mlflow_modules("prod", "promotion"),
         proof("attacks", "tests/prove/attacks.py", "--lab", "molecule-prod", hosts="prod"),
         # Last, as it takes the data away.
         proof("same time", *same_time, hosts="prod"),

@@ -1,0 +1,4 @@
+# Copyright: (c) 2026, mlops.tracking maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shipper of the audit: lines of the access log become rows of the audit database, each exactly once."""
