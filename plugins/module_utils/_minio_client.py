@@ -20,13 +20,14 @@ LIBRARY_ERROR: str | None = None
 try:
     import urllib3
     from minio import Minio
-    from minio.commonconfig import ENABLED, Filter
+    from minio.commonconfig import COMPLIANCE, ENABLED, Filter
     from minio.credentials.providers import StaticProvider
     from minio.deleteobjects import DeleteObject
     from minio.error import MinioAdminException, MinioException, S3Error
     from minio.lifecycleconfig import Expiration, LifecycleConfig, NoncurrentVersionExpiration
     from minio.lifecycleconfig import Rule as LifecycleRule
     from minio.minioadmin import MinioAdmin
+    from minio.objectlockconfig import DAYS, ObjectLockConfig
     from minio.sseconfig import AWS_KMS, SSEConfig
     from minio.sseconfig import Rule as EncryptionRule
     from minio.versioningconfig import SUSPENDED, VersioningConfig
@@ -131,9 +132,11 @@ class MinioClient:
             if not self._s3.bucket_exists(name):
                 return None
             encryption = self._s3.get_bucket_encryption(name)
+            lock = self._object_lock(name)
             return Bucket(
                 versioning=self._s3.get_bucket_versioning(name).status == ENABLED,
-                object_lock=self._has_object_lock(name),
+                object_lock=lock is not None,
+                retention_days=_retention_days(lock),
                 lifecycle=_rules(self._s3.get_bucket_lifecycle(name)),
                 encryption=_encryption(encryption.rule if encryption else None),
                 quota_bytes=int(json.loads(self._admin.bucket_quota_get(name)).get("quota") or 0),
@@ -194,6 +197,18 @@ class MinioClient:
             else:
                 self._admin.bucket_quota_clear(name)
 
+    def set_retention_days(self, name: str, days: int) -> None:
+        """Keep new objects for so long that nobody can remove them; 0 is no time."""
+        with _errors():
+            wanted = ObjectLockConfig(COMPLIANCE, days, DAYS) if days else ObjectLockConfig(None, None, None)
+            self._s3.set_object_lock_config(name, wanted)
+
+    def object_names(self, name: str) -> list[str]:
+        """The names of all objects, of those with a delete marker, too."""
+        with _errors():
+            found = self._s3.list_objects(name, recursive=True, include_version=True)
+            return sorted({str(item.object_name) for item in found if item.object_name and not item.is_delete_marker})
+
     def set_bucket_policy(self, name: str, policy: Mapping[str, t.Any]) -> None:
         """Replace the bucket policy; an empty one removes it."""
         with _errors():
@@ -202,14 +217,13 @@ class MinioClient:
             else:
                 self._s3.delete_bucket_policy(name)
 
-    def _has_object_lock(self, name: str) -> bool:
+    def _object_lock(self, name: str) -> ObjectLockConfig | None:
         try:
-            self._s3.get_object_lock_config(name)
+            return self._s3.get_object_lock_config(name)
         except S3Error as exc:
             if exc.code == "ObjectLockConfigurationNotFoundError":
-                return False
+                return None
             raise
-        return True
 
     def _bucket_policy(self, name: str) -> dict[str, t.Any]:
         try:
@@ -321,6 +335,13 @@ def _admin_error(exc: MinioAdminException) -> MinioClientError:
         return MinioClientError(str(answer["Code"]), str(answer["Message"]))
     except (ValueError, KeyError, TypeError):
         return MinioClientError("UNKNOWN", str(exc))
+
+
+def _retention_days(config: ObjectLockConfig | None) -> int:
+    """The days of a retention that binds everybody; another kind is none, or -1 where it is for years."""
+    if config is None or config.mode != COMPLIANCE:
+        return 0
+    return int(config.duration or 0) if config.duration_unit == DAYS else -1
 
 
 def _rules(config: LifecycleConfig | None) -> list[dict[str, t.Any]]:

@@ -40,11 +40,18 @@ class Bucket:
     lifecycle: list[dict[str, t.Any]] | None = None
     encryption: tuple[str, str] | None = None
     quota_bytes: int | None = None
+    retention_days: int | None = None
     policy: dict[str, t.Any] | None = None
 
 
 NEW_BUCKET = Bucket(
-    versioning=False, object_lock=False, lifecycle=[], encryption=("none", ""), quota_bytes=0, policy={}
+    versioning=False,
+    object_lock=False,
+    lifecycle=[],
+    encryption=("none", ""),
+    quota_bytes=0,
+    retention_days=0,
+    policy={},
 )
 
 
@@ -92,10 +99,12 @@ def plan_bucket(current: Bucket | None, wanted: Bucket) -> list[Change]:
         )
     if locked and wanted.versioning is False:
         raise PlanError("versioning cannot be false on a bucket with object_lock; set it to true")
+    if wanted.retention_days and not locked:
+        raise PlanError("retention_days needs a bucket that is made with object_lock; set it to true")
     # A bucket made with object lock is born with versioning.
     base = current or Bucket(**{**vars(NEW_BUCKET), "object_lock": bool(locked), "versioning": bool(locked)})
     changes = []
-    for key in ("versioning", "encryption", "lifecycle", "quota_bytes"):
+    for key in ("versioning", "encryption", "lifecycle", "quota_bytes", "retention_days"):
         before, after = getattr(base, key), getattr(wanted, key)
         if after is not None and after != before:
             changes.append(Change(key, before, after))

@@ -17,11 +17,14 @@ from ansible_collections.mlops.tracking.plugins.module_utils._spec import Proble
 Groups = Mapping[str, Sequence[str]]
 Children = dict[str, list[str]]
 
-TIERS = ("postgres", "minio", "keycloak", "mlflow", "nginx_tls")
+TIERS = ("postgres", "minio", "keycloak", "mlflow", "nginx_tls", "audit")
+# A platform works without them.
+OPTIONAL_TIERS = ("audit",)
 # Tiers that later releases spread over several hosts.
 SINGLE_HOST_TIERS = {
     "postgres": "the cluster of several database hosts is not supported yet",
     "minio": "distributed object storage is not supported yet",
+    "audit": "one host keeps the chain of the audit",
 }
 _NOT_TIERS = ("all", "ungrouped")
 
@@ -45,7 +48,7 @@ def not_needed(contract: Mapping[str, t.Any]) -> set[str]:
 
 def check_groups(groups: Groups, contracts: Sequence[Mapping[str, t.Any]] = ()) -> Iterator[Problem]:
     """Each tier has a host, and no more than this release can serve."""
-    optional = {tier for contract in contracts for tier in not_needed(contract)}
+    optional = {*OPTIONAL_TIERS} | {tier for contract in contracts for tier in not_needed(contract)}
     if not any(contract.get("platform_auth") == "oidc" for contract in contracts):
         optional.add("keycloak")
     if not groups.get("all"):

@@ -23,17 +23,17 @@ Probes = Mapping[str, Probe]
 
 DISTRIBUTIONS = {"debian": ("12", "13")}
 # Summed over the groups of a host: all tiers together need 4 GiB.
-MINIMUM_MEMORY_MB = {"postgres": 768, "minio": 512, "keycloak": 1024, "mlflow": 1536, "nginx_tls": 256}
-MINIMUM_DISK_MB = {"postgres": 2048, "minio": 4096, "keycloak": 1024, "mlflow": 3072}
+MINIMUM_MEMORY_MB = {"postgres": 768, "minio": 512, "keycloak": 1024, "mlflow": 1536, "nginx_tls": 256, "audit": 256}
+MINIMUM_DISK_MB = {"postgres": 2048, "minio": 4096, "keycloak": 1024, "mlflow": 3072, "audit": 2048}
 # Firmware and the kernel keep a part of what a machine is sold with.
 MEMORY_TOLERANCE = 0.9
 MAXIMUM_SKEW_SECONDS = 5.0
-DATA_PATHS = {"postgres": "/var/lib/postgresql", "keycloak": "/opt", "mlflow": "/opt"}
+DATA_PATHS = {"postgres": "/var/lib/postgresql", "keycloak": "/opt", "mlflow": "/opt", "audit": "/var/lib/postgresql"}
 # A tier opens connections to the hosts of these tiers by their inventory names.
 CONNECTS_TO = {
     "keycloak": ("postgres",),
     "mlflow": ("postgres", "minio", "keycloak"),
-    "nginx_tls": ("keycloak", "mlflow"),
+    "nginx_tls": ("keycloak", "mlflow", "audit"),
 }
 # Debian 12 has no Java 21.
 NEWEST_DEBIAN_ONLY = {"keycloak": "13"}
@@ -52,6 +52,7 @@ class Service:
 
 SERVICES = (
     Service("PostgreSQL", "postgres", "platform_postgres_port", ("postgresql*",), ("postgres",)),
+    Service("audit database", "audit", "platform_audit_port", ("postgresql*",), ("postgres",)),
     Service("MinIO", "minio", "platform_minio_port", ("minio*", "silo*"), ("minio", "minio-user")),
     Service("Keycloak", "keycloak", "platform_keycloak_port", ("keycloak*",), ("keycloak",)),
     Service("Keycloak (management)", "keycloak", "platform_keycloak_management_port", ("keycloak*",), ("keycloak",)),

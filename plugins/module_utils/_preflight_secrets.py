@@ -55,7 +55,8 @@ def secret_names(contract: Contract) -> list[str]:
 
 def needed_secrets(contract: Contract) -> list[str]:
     """Those of them without which a tier of this inventory cannot be set up."""
-    absent = () if contract.get("platform_keycloak_hosts") else ("platform_keycloak_",)
+    tiers = ("keycloak", "audit")
+    absent = tuple(f"platform_{tier}_" for tier in tiers if not contract.get(f"platform_{tier}_hosts"))
     return [name for name in secret_names(contract) if not name.startswith(absent)]
 
 

@@ -64,6 +64,11 @@ options:
     description:
       - Size that the bucket may grow to. V(0) is no limit. MinIO enforces it with some delay.
     type: int
+  retention_days:
+    description:
+      - Days for which nobody can remove a new object, the administrator included (retention mode C(COMPLIANCE)).
+        Needs a bucket that was made with O(object_lock=true). V(0) is none. Older objects keep what they have.
+    type: int
   policy:
     description:
       - Bucket policy document. An empty dictionary removes it.
@@ -150,6 +155,7 @@ PROPERTIES: dict[str, dict[str, t.Any]] = {
     "encryption": {"type": "str", "choices": ["none", "sse-s3", "sse-kms"]},
     "kms_key": {"type": "str", "no_log": False},
     "quota_bytes": {"type": "int"},
+    "retention_days": {"type": "int"},
     "policy": {"type": "dict"},
     "force": {"type": "bool", "default": False},
 }
@@ -159,12 +165,15 @@ def wanted_bucket(params: dict[str, t.Any]) -> Bucket:
     """The bucket that the options describe."""
     if (params["quota_bytes"] or 0) < 0:
         raise PlanError(f"quota_bytes is {params['quota_bytes']}; use 0 (no limit) or a number of bytes")
+    if (params["retention_days"] or 0) < 0:
+        raise PlanError(f"retention_days is {params['retention_days']}; use 0 (none) or a number of days")
     return Bucket(
         versioning=params["versioning"],
         object_lock=params["object_lock"],
         lifecycle=wanted_lifecycle(params["lifecycle"]),
         encryption=wanted_encryption(params["encryption"], params["kms_key"]),
         quota_bytes=params["quota_bytes"],
+        retention_days=params["retention_days"],
         policy=params["policy"],
     )
 
@@ -183,6 +192,7 @@ def make_present(module: AnsibleModule, client: MinioClient) -> list[Change]:
             "encryption": client.set_encryption,
             "lifecycle": client.set_lifecycle,
             "quota_bytes": client.set_quota_bytes,
+            "retention_days": client.set_retention_days,
             "policy": client.set_bucket_policy,
         }
         for change in changes:
