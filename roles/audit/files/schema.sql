@@ -57,7 +57,7 @@ CREATE INDEX IF NOT EXISTS event_request ON audit.event (request_id) WHERE reque
 
 -- The end of the chain. Whoever adds rows holds this one row until they are there.
 CREATE TABLE IF NOT EXISTS audit.head (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
     seq bigint NOT NULL,
     hash bytea NOT NULL,
     stored_at timestamptz NOT NULL

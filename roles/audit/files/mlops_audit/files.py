@@ -25,6 +25,8 @@ BATCH_BYTES = 1 << 20
 LINGER_SECONDS = 2.0
 # A file counts as gone when it is not seen for so long: while files are renamed, one may not be seen.
 GONE_SECONDS = 5.0
+# The kernel dates files by a clock that is a little behind the one of log lines.
+CLOCK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class LogFiles:
 
     def listed(self) -> list[LogFile]:
         """Return the files that have a line, the oldest first, each once; the uncompressed one of two."""
-        names = sorted(self._names(), key=lambda found: (-found[0], found[1].suffix == ".gz"))
+        names = sorted(self._names(), key=lambda found: (-found[0], found[1].suffix != ".gz"))
         found: dict[str, LogFile] = {}
         compressed = {}
         for _age, path in names:
@@ -99,7 +101,7 @@ class LogFiles:
             if name:
                 if path.suffix == ".gz":
                     compressed[key] = name
-                found.setdefault(name, LogFile(path, state.st_ino, name, state.st_size, state.st_mtime))
+                found[name] = LogFile(path, state.st_ino, name, state.st_size, state.st_mtime)
         # Only those whose first line takes work to find.
         self._identities = compressed
         return list(found.values())
@@ -142,9 +144,10 @@ class LogFiles:
         """Go on with the file after a finished one, unless files are being renamed."""
         files = self.steady()
         names = [file.identity for file in files]
-        if position.file not in names or names.index(position.file) + 1 >= len(files):
-            return None
-        return self._from_start(files[names.index(position.file) + 1], position.generation + 1, most)
+        newer = files[names.index(position.file) + 1 :] if position.file in names else []
+        # Whatever its name says: a file that nobody has written to since is no newer one.
+        newer = [file for file in newer if file.modified >= position.time - CLOCK_SECONDS]
+        return self._from_start(newer[0], position.generation + 1, most) if newer else None
 
     def _from_start(self, file: LogFile, generation: int, most: int) -> Batch | None:
         lines, offset = read_lines(file.path, 0, most)

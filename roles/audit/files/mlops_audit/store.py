@@ -25,7 +25,7 @@ class StoreError(Exception):
     """The database is away, or refuses; the same rows are sent again later."""
 
 
-class RowError(Exception):
+class RowError(StoreError):
     """The database cannot take one of these rows."""
 
 
@@ -74,7 +74,7 @@ class Store:
 
     def ingest(self, before: Position | None, batch: Batch, rows: list[Row]) -> tuple[int, str]:
         """Store rows and the position after them in one transaction; returns the end of the chain."""
-        known = json.dumps(asdict(before) if before else None)
+        known = json.dumps(asdict(before)) if before else None
         arguments = (self._source, known, json.dumps(asdict(batch.after)), json.dumps(rows))
         sequence, digest = self._call("SELECT seq, hash FROM audit.ingest(%s, %s, %s, %s)", *arguments)[0]
         return sequence, digest
