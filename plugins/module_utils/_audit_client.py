@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 import typing as t
 from collections.abc import Iterator
@@ -48,11 +49,16 @@ class AuditClient:
             )
             self._connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
 
-    def query(self, statement: str, values: dict[str, t.Any] | None = None) -> tuple[list[str], list[tuple[t.Any, ...]]]:
+    def query(
+        self, statement: str, values: dict[str, t.Any] | None = None
+    ) -> tuple[list[str], list[tuple[t.Any, ...]]]:
         """The names of the columns, and the rows."""
+        columns: list[str] = []
+        rows: list[tuple[t.Any, ...]] = []
         with _errors(), self._connection.cursor() as cursor:
             cursor.execute(statement, values)
-            return [column.name for column in cursor.description], cursor.fetchall()
+            columns, rows = [column.name for column in cursor.description], cursor.fetchall()
+        return columns, rows
 
     def stream(self, statement: str) -> Iterator[tuple[t.Any, ...]]:
         """The rows, of which only some are in memory at a time."""
@@ -66,15 +72,13 @@ class AuditClient:
         self._connection.close()
 
 
-class _errors:
+@contextlib.contextmanager
+def _errors() -> Iterator[None]:
     """The driver's errors as ours."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: t.Any, error: BaseException | None, trace: t.Any) -> None:
-        if LIBRARY_ERROR is None and isinstance(error, psycopg2.Error):
-            raise AuditClientError(str(error).strip()) from error
+    try:
+        yield
+    except psycopg2.Error as exc:
+        raise AuditClientError(str(exc).strip()) from exc
 
 
 def from_module(module: t.Any) -> AuditClient:

@@ -98,6 +98,8 @@ more:
   type: bool
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mlops.tracking.plugins.module_utils._audit_client import (
@@ -112,6 +114,11 @@ from ansible_collections.mlops.tracking.plugins.module_utils._audit_questions im
     limited,
     parameters,
 )
+
+
+def as_texts(columns: list[str], row: tuple[t.Any, ...]) -> dict[str, str | None]:
+    """A row as a dictionary of texts."""
+    return {name: None if value is None else str(value) for name, value in zip(columns, row, strict=True)}
 
 
 def main() -> None:
@@ -142,7 +149,7 @@ def main() -> None:
     module.exit_json(
         changed=False,
         columns=columns,
-        rows=[{name: None if value is None else str(value) for name, value in zip(columns, row)} for row in rows],
+        rows=[as_texts(columns, row) for row in rows],
         text=written(columns, rows),
         more=len(found) > limit,
     )

@@ -110,7 +110,8 @@ class Shipper:
         times = moments(rows)
         if times:
             self.figures.oldest_unstored = min(times)
-            batch = replace(batch, after=replace(batch.after, time=times[-1]))
+        known = self._position.time if self._position else 0.0
+        batch = replace(batch, after=replace(batch.after, time=max([known, *times[-1:]])))
         try:
             self._store(batch, rows)
         except row_error:
