@@ -89,3 +89,4 @@ def from_module(module: t.Any) -> AuditClient:
         return AuditClient(module.params)
     except AuditClientError as exc:
         module.fail_json(msg=f"The audit database cannot be read: {exc}")
+        raise AssertionError from exc

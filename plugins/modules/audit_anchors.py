@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: audit_anchors
 short_description: List the anchors of the audit in its bucket
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - mlops.tracking maintainers (@mlops-tracking)
 description:

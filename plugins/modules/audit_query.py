@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: audit_query
 short_description: Ask the audit database
-version_added: 0.2.0
+version_added: 0.1.0
 author:
   - mlops.tracking maintainers (@mlops-tracking)
 description:
