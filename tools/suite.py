@@ -24,7 +24,7 @@ from lab import ROOT, STATE, LabError, Stages, prepare, tool_environment, venv_d
 LOGS = STATE / "logs"
 PRINT = threading.Lock()
 # Each has a scenario that shows it alone.
-ROLES = ("mlflow", "keycloak", "nginx_tls", "postgres", "minio", "pki", "prometheus_exporter", "common", "audit")
+ROLES = ("mlflow", "keycloak", "nginx_tls", "postgres", "minio", "pki", "prometheus_exporter", "common")
 
 # Files that start servers share them.
 IDENTITY_OPTIONS = ("-n", "2", "--dist", "loadfile")
@@ -128,7 +128,6 @@ def prod() -> list[Step]:
     same_time = ("tests/prove/same_time.py", "--lab", "molecule-prod", "--rounds", "one")
     return [
         molecule_kept("prod"),
-        mlflow_modules("prod", "promotion"),
         proof("attacks", "tests/prove/attacks.py", "--lab", "molecule-prod", hosts="prod"),
         # Last, as it takes the data away.
         proof("same time", *same_time, hosts="prod"),
