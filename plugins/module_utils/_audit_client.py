@@ -53,12 +53,9 @@ class AuditClient:
         self, statement: str, values: dict[str, t.Any] | None = None
     ) -> tuple[list[str], list[tuple[t.Any, ...]]]:
         """The names of the columns, and the rows."""
-        columns: list[str] = []
-        rows: list[tuple[t.Any, ...]] = []
         with _errors(), self._connection.cursor() as cursor:
             cursor.execute(statement, values)
-            columns, rows = [column.name for column in cursor.description], cursor.fetchall()
-        return columns, rows
+            return [column.name for column in cursor.description], cursor.fetchall()
 
     def stream(self, statement: str) -> Iterator[tuple[t.Any, ...]]:
         """The rows, of which only some are in memory at a time."""

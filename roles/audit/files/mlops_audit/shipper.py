@@ -206,12 +206,13 @@ class Daemon:
         return True
 
     def _maintain(self) -> None:
-        if self._is_due("maintenance", MAINTENANCE_SECONDS):
-            self._due["maintenance"] = 0.0
-            made, dropped = self._target.maintain()
-            self._due["maintenance"] = time.monotonic() + MAINTENANCE_SECONDS
-            if made or dropped:
-                say(f"partitions made: {made}, dropped: {dropped}")
+        # Due until it has succeeded.
+        if time.monotonic() < self._due["maintenance"]:
+            return
+        made, dropped = self._target.maintain()
+        self._due["maintenance"] = time.monotonic() + MAINTENANCE_SECONDS
+        if made or dropped:
+            say(f"partitions made: {made}, dropped: {dropped}")
 
     def _well(self) -> None:
         self._pause = IDLE_SECONDS
