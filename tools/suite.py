@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -23,6 +24,10 @@ from lab import ROOT, STATE, LabError, Stages, prepare, tool_environment, venv_d
 
 LOGS = STATE / "logs"
 PRINT = threading.Lock()
+# Who has only the end of the output must find the reason there.
+REASONS = re.compile(r'fatal: |FAILED (?!- RETRY)|ERROR |E  |.*error: |.*: Executed: Failed|\{"proof"')
+REASONS_SHOWN = 12
+FAILED: list[str] = []
 # Each has a scenario that shows it alone.
 ROLES = ("mlflow", "keycloak", "nginx_tls", "postgres", "minio", "pki", "prometheus_exporter", "common")
 
@@ -128,6 +133,7 @@ def prod() -> list[Step]:
     same_time = ("tests/prove/same_time.py", "--lab", "molecule-prod", "--rounds", "one")
     return [
         molecule_kept("prod"),
+        mlflow_modules("prod", "promotion"),
         proof("attacks", "tests/prove/attacks.py", "--lab", "molecule-prod", hosts="prod"),
         # Last, as it takes the data away.
         proof("same time", *same_time, hosts="prod"),
@@ -214,6 +220,13 @@ def slug(name: str) -> str:
     return name.replace(" ", "-")
 
 
+def reasons(name: str) -> list[str]:
+    """Return the lines of a step's log that say why it failed, or its end where none does."""
+    lines = (LOGS / f"{slug(name)}.log").read_text(errors="replace").splitlines()
+    chosen = [line[:500] for line in lines if REASONS.match(line)] or lines
+    return chosen[-REASONS_SHOWN:]
+
+
 def run_step(step: Step, start: float) -> bool:
     """Run one step and say how it ended."""
     log = LOGS / f"{slug(step.name)}.log"
@@ -237,6 +250,8 @@ def run_step(step: Step, start: float) -> bool:
         )
     passed = result.returncode == 0
     with PRINT:
+        if not passed:
+            FAILED.append(step.name)
         now = time.monotonic()
         print(
             f"[{now - start:7.1f} s] {'ok    ' if passed else 'FAILED'} {step.name} ({now - begin:.1f} s)", flush=True
@@ -294,6 +309,8 @@ def main() -> int:
     if options.command == "prove":
         write_proofs()
     failed = results.count(False)
+    for name in FAILED:
+        print(f"failed: {name}", *(f"    | {line}" for line in reasons(name)), sep="\n", flush=True)
     print(f"{results.count(True)} passed, {failed} failed", flush=True)
     return 1 if failed or not results else 0
 

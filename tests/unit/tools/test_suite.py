@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 import suite
 
 ROOT = suite.ROOT
@@ -44,3 +47,11 @@ def test_what_measures_times_has_the_machine_to_itself() -> None:
 def test_names_of_steps_are_unique_as_they_name_logs() -> None:
     for command in ("check", "test", "prove"):
         assert len(set(names(command))) == len(names(command))
+
+
+def test_the_end_of_the_output_says_why_a_step_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(suite, "LOGS", tmp_path)
+    (tmp_path / "molecule-x.log").write_text('ok: [a]\nfatal: [a]: FAILED! => {"msg": "no"}\nlater\n')
+    (tmp_path / "y.log").write_text("\n".join(str(number) for number in range(100)))
+    assert suite.reasons("molecule x") == ['fatal: [a]: FAILED! => {"msg": "no"}']
+    assert suite.reasons("y") == [str(number) for number in range(88, 100)]
