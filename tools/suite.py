@@ -29,7 +29,9 @@ REASONS = re.compile(r'fatal: |FAILED (?!- RETRY)|ERROR |E  |.*error: |.*: Execu
 REASONS_SHOWN = 12
 FAILED: list[str] = []
 # Each has a scenario that shows it alone.
-ROLES = ("mlflow", "keycloak", "nginx_tls", "postgres", "minio", "pki", "prometheus_exporter", "common")
+ROLES = ("mlflow", "keycloak", "nginx_tls", "postgres", "minio", "pki", "prometheus_exporter", "common", "audit")
+# Of the proof whose long form sends 20,000 requests.
+AUDIT_SHORT = ("--requests", "1500", "--kills", "5", "--rotations", "2", "--stops", "1")
 
 # Files that start servers share them.
 IDENTITY_OPTIONS = ("-n", "2", "--dist", "loadfile")
@@ -123,7 +125,8 @@ def single() -> list[Step]:
         mlflow_modules("single", "smoke_live", "mlflow_modules", "rights", "run_log", "promotion"),
         proof("forgotten handlers", "tests/prove/kills.py", "--lab", lab.name, "--part", "handlers", hosts="single"),
         proof("renewal", "tests/prove/renewal.py", "--lab", lab.name, "--once", hosts="single"),
-        # Also the second run after both proofs.
+        proof("audit", "tests/prove/audit.py", "--lab", lab.name, *AUDIT_SHORT, hosts="single"),
+        # Also the second run after these proofs.
         Step("installed", python("tools/installed.py", *inventories), "single"),
     ]
 
@@ -177,6 +180,7 @@ def long_proofs() -> list[Step]:
         proof("remove prod", "tools/lab.py", "down", "prove-prod"),
         proof("benchmark", "tests/bench/bench.py", "--lab", "prove-single", "--parts", *parts, "--write", "--keep"),
         proof("worker kill", "tests/prove/worker_kill.py", "--lab", "prove-single", "--seconds", "120"),
+        proof("audit", "tests/prove/audit.py", "--lab", "prove-single"),
         proof("renewal", "tests/prove/renewal.py", "--lab", "prove-single"),
         Step("bad inputs", ("env", inventories, *python("-m", "pytest", "tests/bad_inputs", "-q")), "proofs"),
         proof("remove single", "tools/lab.py", "down", "prove-single"),

@@ -23,8 +23,7 @@ def test_every_scenario_is_run() -> None:
 
 
 def test_every_role_that_changes_a_host_has_a_scenario() -> None:
-    # The audit is in no inventory, and its page says that it is not proven.
-    roles = {path.name for path in ROOT.glob("roles/*") if path.is_dir()} - {"platform", "audit"}
+    roles = {path.name for path in ROOT.glob("roles/*") if path.is_dir()} - {"platform"}
     assert roles == {path.parent.name for path in ROOT.glob("molecule/*/molecule.yml")} - {"single", "prod"}
 
 
