@@ -17,12 +17,15 @@ from ansible_collections.mlops.tracking.plugins.module_utils._spec import Proble
 Groups = Mapping[str, Sequence[str]]
 Children = dict[str, list[str]]
 
-TIERS = ("postgres", "minio", "keycloak", "mlflow", "nginx_tls")
+TIERS = ("postgres", "minio", "keycloak", "mlflow", "nginx_tls", "monitoring")
 # Tiers that later releases spread over several hosts.
 SINGLE_HOST_TIERS = {
     "postgres": "the cluster of several database hosts is not supported yet",
     "minio": "distributed object storage is not supported yet",
+    "monitoring": "each would send every alert",
 }
+# Tiers that a platform may do without.
+OPTIONAL_TIERS = ("monitoring",)
 _NOT_TIERS = ("all", "ungrouped")
 
 
@@ -45,7 +48,7 @@ def not_needed(contract: Mapping[str, t.Any]) -> set[str]:
 
 def check_groups(groups: Groups, contracts: Sequence[Mapping[str, t.Any]] = ()) -> Iterator[Problem]:
     """Each tier has a host, and no more than this release can serve."""
-    optional = {tier for contract in contracts for tier in not_needed(contract)}
+    optional = {tier for contract in contracts for tier in not_needed(contract)} | {*OPTIONAL_TIERS}
     if not any(contract.get("platform_auth") == "oidc" for contract in contracts):
         optional.add("keycloak")
     if not groups.get("all"):

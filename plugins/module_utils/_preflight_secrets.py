@@ -55,7 +55,11 @@ def secret_names(contract: Contract) -> list[str]:
 
 def needed_secrets(contract: Contract) -> list[str]:
     """Those of them without which a tier of this inventory cannot be set up."""
-    absent = () if contract.get("platform_keycloak_hosts") else ("platform_keycloak_",)
+    absent: tuple[str, ...] = ()
+    if not contract.get("platform_keycloak_hosts"):
+        absent += ("platform_keycloak_",)
+    if not contract.get("platform_monitoring_hosts"):
+        absent += ("platform_monitoring_", "platform_minio_metrics_")
     return [name for name in secret_names(contract) if not name.startswith(absent)]
 
 
