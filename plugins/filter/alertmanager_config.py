@@ -47,8 +47,8 @@ options:
 EXAMPLES = r"""
 - name: Show the configuration
   ansible.builtin.debug:
-    msg: "{{ [{'name': 'oncall', 'webhook_url': 'https://alerts.example.com/hook'}] | mlops.tracking.alertmanager_config(
-      {'group_wait': '30s', 'group_interval': '5m', 'repeat_interval': '4h'}) }}"
+    msg: "{{ [{'name': 'oncall', 'webhook_url': 'https://alerts.example.com/hook'}]
+      | mlops.tracking.alertmanager_config({'group_wait': '30s', 'group_interval': '5m', 'repeat_interval': '4h'}) }}"
 """
 
 RETURN = r"""

@@ -9,8 +9,8 @@ author: mlops.tracking maintainers (@mlops-tracking)
 version_added: 0.1.0
 short_description: The jobs of Prometheus, from the hosts of each exporter
 description:
-  - Writes the section C(scrape_configs) of C(prometheus.yml). Every target is asked over TLS and with a password or token
-    that is read from a file.
+  - Writes the section C(scrape_configs) of C(prometheus.yml). Every target is asked over TLS and with a password or
+    token that is read from a file.
   - Each target's label C(instance) is the name of its host.
 options:
   _input:

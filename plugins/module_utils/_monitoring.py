@@ -16,7 +16,7 @@ from typing import Any
 
 Config = dict[str, Any]
 
-# The groups whose hosts have each exporter, and whether it looks at something that only the first of them should tell of.
+# The groups whose hosts have each exporter, and whether only the first of these hosts has it.
 EXPORTER_GROUPS: dict[str, tuple[tuple[str, ...], bool]] = {
     "node": (("postgres", "minio", "keycloak", "mlflow", "nginx_tls", "audit", "monitoring"), False),
     "process": (("postgres", "minio", "keycloak", "mlflow", "nginx_tls", "audit", "monitoring"), False),
@@ -128,7 +128,8 @@ def _probes(settings: Mapping[str, Any]) -> list[Config]:
 def alertmanager_config(receivers: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> Config:
     """Whom Alertmanager tells what. Without a receiver alerts are shown and nobody is told.
 
-    `settings` has `smtp` (a mapping, empty for none) and the times `group_wait`, `group_interval` and `repeat_interval`.
+    `settings` has `smtp` (a mapping, empty for none) and the times `group_wait`, `group_interval`,
+    `repeat_interval`.
     """
     smtp = settings.get("smtp") or {}
     names = [str(receiver["name"]) for receiver in receivers]
