@@ -132,6 +132,9 @@ def alertmanager_config(receivers: Sequence[Mapping[str, Any]], settings: Mappin
     `repeat_interval`.
     """
     smtp = settings.get("smtp") or {}
+    missing = sorted({"from", "smarthost"} - set(smtp)) if smtp else []
+    if missing:
+        raise MonitoringError(f"the server for mail has no {missing[0]}")
     names = [str(receiver["name"]) for receiver in receivers]
     if len(set(names)) < len(names) or "nobody" in names:
         raise MonitoringError("each receiver needs a name of its own, and none may be called nobody")
