@@ -29,7 +29,18 @@ REASONS = re.compile(r'fatal: |FAILED (?!- RETRY)|ERROR |E  |.*error: |.*: Execu
 REASONS_SHOWN = 12
 FAILED: list[str] = []
 # Each has a scenario that shows it alone.
-ROLES = ("mlflow", "keycloak", "nginx_tls", "postgres", "minio", "pki", "prometheus_exporter", "common", "audit")
+ROLES = (
+    "monitoring",
+    "mlflow",
+    "keycloak",
+    "nginx_tls",
+    "postgres",
+    "minio",
+    "pki",
+    "prometheus_exporter",
+    "common",
+    "audit",
+)
 # Of the proof whose long form sends 20,000 requests.
 AUDIT_SHORT = ("--requests", "1500", "--kills", "5", "--rotations", "2", "--stops", "1")
 
