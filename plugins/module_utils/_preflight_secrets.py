@@ -21,6 +21,9 @@ from ansible_collections.mlops.tracking.plugins.module_utils._spec import Proble
 Contract = Mapping[str, t.Any]
 
 FILL_SECRETS = "run `ansible-playbook mlops.tracking.secrets` with this inventory to create it."
+# Chosen on a server of the user's, not by us.
+LOG_SEARCH = "platform_log_search_password"
+FOREIGN_SECRET = "write the password that platform_log_search_user has there, encrypted by ansible-vault."
 NEW_SECRET = "remove it and run `ansible-playbook mlops.tracking.secrets` for a random one."
 SHORTEST_SECRET = 16
 WELL_KNOWN_WORDS = (
@@ -56,6 +59,7 @@ def secret_names(contract: Contract) -> list[str]:
 def needed_secrets(contract: Contract) -> list[str]:
     """Those of them without which a tier of this inventory cannot be set up."""
     absent = () if contract.get("platform_keycloak_hosts") else ("platform_keycloak_",)
+    absent += () if contract.get("platform_log_search_url") else ("platform_log_search_",)
     return [name for name in secret_names(contract) if not name.startswith(absent)]
 
 
@@ -82,6 +86,8 @@ def check_secrets(contract: Contract) -> Iterator[Problem]:
 
 
 def _weakness(name: str, value: str) -> Problem | None:
+    if name == LOG_SEARCH:
+        return _foreign_weakness(name, value)
     if not value:
         return Problem(name, "is missing.", FILL_SECRETS)
     if name == "platform_minio_kms_key":
@@ -95,6 +101,17 @@ def _weakness(name: str, value: str) -> Problem | None:
         return Problem(name, "repeats a few characters.", NEW_SECRET)
     if not value.isprintable():
         return Problem(name, "holds a line break or a control character.", NEW_SECRET)
+    return None
+
+
+def _foreign_weakness(name: str, value: str) -> Problem | None:
+    if not value:
+        return Problem(name, "is missing.", FOREIGN_SECRET)
+    if not re.fullmatch(r"[!-_a-~]{8,}", value):
+        problem = "is shorter than 8 characters, or holds others than printable ASCII without blanks and backticks."
+        return Problem(name, problem, "choose another one there, and write it here.")
+    if _is_well_known(value):
+        return Problem(name, "is a well-known word.", "choose another one there, and write it here.")
     return None
 
 
