@@ -543,6 +543,8 @@ class Lab:
             "platform_extra_ca_certificate_files": sorted(map(str, LOCAL_AUTHORITIES.glob("*.crt"))),
             "platform_secrets_file": str(self.secrets_file),
         }
+        if self.scenario == "log_shipping":
+            variables["search_node_jars"] = f"/var/cache/lab/{opensearch_jars().name}"
         if self.scenario in ("single", "prod", "sso"):
             variables |= self.teams()
         hosts = {host: {"ansible_host": self.container(host)} for host in self.hosts}
