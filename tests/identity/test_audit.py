@@ -165,13 +165,15 @@ def test_names_in_bodies(body: bytes, content_type: str, expected: dict[str, str
 
 
 def test_the_first_name_stays_and_a_verified_one_goes_before_the_body() -> None:
-    trail = Trail("maker", "token", "mlflow.server.artifact_router:upload_artifact", content_type="application/json")
+    operation = "mlflow.server.artifact_router:upload_artifact"
+    trail = Trail("maker", "token", "governance,pricing", operation, content_type="application/json")
     trail.learn({"Run": "from the path"})
     trail.learn({"Run": "later", "Model": "m"})
     trail.tee(b'{"run_id": "from the body", "alias": "a"}')
     assert dict(audit.headers(trail, 200)) == {
         "X-Mlops-User": "maker",
         "X-Mlops-Auth": "token",
+        "X-Mlops-Groups": "governance,pricing",
         "X-Mlops-Outcome": "allowed",
         "X-Mlops-Operation": "upload_artifact",
         "X-Mlops-Run": "from the path",

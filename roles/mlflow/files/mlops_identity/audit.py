@@ -39,6 +39,7 @@ class Trail:
 
     user: str = ""
     how: str = "none"
+    groups: str = ""
     operation: str = ""
     refused: bool = False
     names: dict[str, str] = field(default_factory=dict)
@@ -154,6 +155,7 @@ def headers(trail: Trail, status: int) -> list[tuple[str, str]]:
     said = {
         "User": trail.user,
         "Auth": trail.how,
+        "Groups": trail.groups,
         "Outcome": outcome(trail, status),
         "Operation": trail.operation.rpartition(":")[2].strip("_"),
         **names,

@@ -77,7 +77,7 @@ def _decide() -> Authorization | Response:
         # Being sent to the log-in is a refusal, too; the pages of the log-in speak for themselves.
         trail.refused = request.blueprint != browser.BLUEPRINT and identity.status_code < 500
         return identity
-    trail.user, trail.how = identity.username, identity.how
+    trail.user, trail.how, trail.groups = identity.username, identity.how, ",".join(sorted(identity.groups))
     reason = _reason(identity, asked, native_path)
     if reason is not None:
         trail.refused = True
