@@ -755,6 +755,15 @@ MLflow answers at https://{DOMAIN} (this machine's /etc/hosts knows the name).
     )
 
 
+def ready(the_lab: Lab) -> None:
+    """Do what Molecule needs before it makes the hosts of a lab."""
+    stages = Stages()
+    prepare(stages, {13, the_lab.release})
+    if the_lab.scenario == "log_shipping":
+        stages("Log search", get_opensearch)
+    the_lab.write()
+
+
 def example(the_lab: Lab) -> str:
     """Run examples/train.py as a data scientist would, with nothing but the address and a password."""
     make_example()
@@ -811,12 +820,7 @@ def main() -> int:
         elif options.command == "down":
             down(options.lab)
         elif options.command == "ready":
-            the_lab = lab(options.lab)
-            stages = Stages()
-            prepare(stages, {13, the_lab.release})
-            if the_lab.scenario == "log_shipping":
-                stages("Log search", get_opensearch)
-            the_lab.write()
+            ready(lab(options.lab))
         elif options.command == "facts":
             print(json.dumps(lab(options.lab).facts()))
         elif options.command == "hosts":

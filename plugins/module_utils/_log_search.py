@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, mlops.tracking maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Indices and questions of the log search: what to make, whether it differs, what to ask. Private to this collection."""
+"""Indices and questions of the log search: what to make, what differs, what to ask. Private to this collection."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ TERMS = {
     "user": "user",
 }
 COLUMNS = ("@timestamp", "host", "service", "level", "user", "run_id", "request_id", "message")
-_TIME = re.compile(r"now([+-]\d+[smhdwMy])?(/[smhdwMy])?|\d{4}-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?)?")
+_TIME = re.compile(
+    r"now([+-]\d+[smhdwMy])?(/[smhdwMy])?|\d{4}-\d\d(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?)?"
+)
 _WIDEST = 160
 
 
@@ -78,7 +80,10 @@ def template(name: str, shards: int, replicas: int, policy: str = "") -> dict[st
     }
     if policy:
         settings["lifecycle"] = {"name": policy}
-    access = {**{key: _keyword() for key in ACCESS_KEYWORDS}, **{key: {"type": kind} for key, kind in ACCESS_NUMBERS.items()}}
+    access = {
+        **{key: _keyword() for key in ACCESS_KEYWORDS},
+        **{key: {"type": kind} for key, kind in ACCESS_NUMBERS.items()},
+    }
     fields: dict[str, t.Any] = {key: _keyword() for key in KEYWORDS}
     fields |= {
         "@timestamp": {"type": "date"},

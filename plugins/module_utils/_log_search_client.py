@@ -44,7 +44,9 @@ class LogSearchClient:
     def __init__(self, params: Mapping[str, t.Any]) -> None:
         parts = urlsplit(params["search_url"])
         if parts.scheme != "https" or not parts.hostname or parts.username:
-            raise LogSearchError(0, "search_url must be an https:// URL without a user, such as https://logs.example.com:9200")
+            raise LogSearchError(
+                0, "search_url must be an https:// URL without a user, such as https://logs.example.com:9200"
+            )
         self._base = params["search_url"].rstrip("/")
         self._open = Request(
             url_username=params["search_user"],

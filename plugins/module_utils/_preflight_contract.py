@@ -290,7 +290,7 @@ def check_log_search(contract: Contract) -> Iterator[Problem]:
     if index is not None and not _INDEX.match(str(index)):
         yield Problem(
             "platform_log_search_index",
-            f'is {show("platform_log_search_index", index)}, which no index can be called.',
+            f"is {show('platform_log_search_index', index)}, which no index can be called.",
             "use a-z, 0-9, _ and -, and begin with a letter or digit, such as mlops-logs.",
         )
 

@@ -59,7 +59,6 @@ def secret_names(contract: Contract) -> list[str]:
 def needed_secrets(contract: Contract) -> list[str]:
     """Those of them without which a tier of this inventory cannot be set up."""
     absent = () if contract.get("platform_keycloak_hosts") else ("platform_keycloak_",)
-    absent += () if contract.get("platform_log_search_url") else ("platform_log_search_",)
     return [name for name in secret_names(contract) if not name.startswith(absent)]
 
 
@@ -77,6 +76,8 @@ def check_secrets(contract: Contract) -> Iterator[Problem]:
     """Secrets are there, strong, and different from each other."""
     owners: dict[str, str] = {}
     for name, value in secret_values(contract, needed_secrets(contract)):
+        if name == LOG_SEARCH and not contract.get("platform_log_search_url"):
+            continue
         problem = _weakness(name, value)
         if problem:
             yield problem

@@ -11,8 +11,8 @@ version_added: 0.1.0
 author:
   - mlops.tracking maintainers (@mlops-tracking)
 description:
-  - Makes and changes the index template of the documents that the role P(mlops.tracking.log_shipping#role) ships, and the
-    policy that removes old indices.
+  - Makes and changes the index template of the documents that the role P(mlops.tracking.log_shipping#role) ships, and
+    the policy that removes old indices.
   - Indices that exist keep what they were made with; the next one follows the template.
 options:
   name:
@@ -32,8 +32,8 @@ options:
     default: 1
   retention_days:
     description:
-      - Days after which an index is removed by the server itself, by OpenSearch's Index State Management or Elasticsearch's
-        Index Lifecycle Management, whichever the server has.
+      - Days after which an index is removed by the server itself, by OpenSearch's Index State Management or
+        Elasticsearch's Index Lifecycle Management, whichever the server has.
       - V(0) leaves policies alone.
     type: int
     default: 0
@@ -107,7 +107,9 @@ def keep_ism_policy(client: LogSearchClient, name: str, days: int, act: bool) ->
         current = client.get(path)
     except LogSearchError as exc:
         if exc.status == 400 and "no handler" in exc.message:
-            raise LogSearchError(0, "this OpenSearch has no Index State Management; remove old indices another way") from exc
+            raise LogSearchError(
+                0, "this OpenSearch has no Index State Management; remove old indices another way"
+            ) from exc
         raise
     if current and covers(current, wanted):
         return None

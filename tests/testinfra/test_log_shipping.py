@@ -110,7 +110,9 @@ def mlflow_as_administrator(feed: Callable[..., str], secrets: dict[str, str]) -
     def call(path: str, body: object) -> tuple[str, Any]:
         config = f'user = "admin:{secrets["platform_mlflow_admin_password"]}"\n'
         config += f"data = {json.dumps(json.dumps(body))}\n"
-        said = feed(config, "sh", "-c", curl(f"/api/2.0/mlflow/{path}", "-D - -K - -H 'Content-Type: application/json'"))
+        said = feed(
+            config, "sh", "-c", curl(f"/api/2.0/mlflow/{path}", "-D - -K - -H 'Content-Type: application/json'")
+        )
         request = re.search(r"^x-request-id: (\S+)", said, re.MULTILINE | re.IGNORECASE)
         return (request[1] if request else ""), json.loads(said[said.index("\r\n\r\n") :])
 
@@ -124,7 +126,9 @@ def test_service_is_enabled_unprivileged_and_sandboxed(host: Any) -> None:
     for unit in ("syslog-ng.service", "mlops-logs-expire.service"):
         judgement = host.check_output(f"systemd-analyze security --no-pager {unit}")
         assert float(re.search(r"level for \S+: ([\d.]+)", judgement)[1]) <= 2.0, judgement
-    checked = host.run("systemd-analyze verify --man=no syslog-ng.service mlops-logs-expire.service mlops-logs-expire.timer")
+    checked = host.run(
+        "systemd-analyze verify --man=no syslog-ng.service mlops-logs-expire.service mlops-logs-expire.timer"
+    )
     assert (checked.rc, checked.stdout, checked.stderr) == (0, "", "")
 
 
@@ -161,12 +165,16 @@ def playbook(the_lab: Lab, path: str, *variables: str) -> str:
 
 def test_the_doctor_finds_a_request(the_lab: Lab) -> None:
     # Most of the platform is not here, so other rows fail.
-    rows = [line for line in playbook(the_lab, "playbooks/doctor.yml").splitlines() if "a request in the log search" in line]
+    rows = [
+        line for line in playbook(the_lab, "playbooks/doctor.yml").splitlines() if "a request in the log search" in line
+    ]
     assert rows
     assert re.search(r"PASS +found after \d", rows[0]), rows
 
 
-def test_units_and_error_logs_are_found(host: Any, find: Callable[..., list[dict[str, Any]]], ask: Callable[..., Any]) -> None:
+def test_units_and_error_logs_are_found(
+    host: Any, find: Callable[..., list[dict[str, Any]]], ask: Callable[..., Any]
+) -> None:
     marker = uuid.uuid4().hex
     host.check_output(f"echo '2026/11/25 07:04:00 [warn] 1#1: *1 {marker}' >> {ERRORS}")
     host.check_output(f"systemd-run --wait --unit=mlops-{marker}.service --setenv=X=1 sh -c %s", (
@@ -177,7 +185,9 @@ def test_units_and_error_logs_are_found(host: Any, find: Callable[..., list[dict
         query = {"size": 100, "query": {"match_phrase": {"message": marker}}}
         return [hit["_source"] for hit in ask(f"/{INDEX}-*/_search", query)["hits"]["hits"]]
 
-    until(lambda: len([line for line in lines() if line["service"] == f"mlops-{marker}"]) >= 3 and find("run_id", marker))
+    until(
+        lambda: len([line for line in lines() if line["service"] == f"mlops-{marker}"]) >= 3 and find("run_id", marker)
+    )
     said = sorted((line["service"], line["level"], line["message"]) for line in lines())
     assert ("nginx", "warning", f"2026/11/25 07:04:00 [warn] 1#1: *1 {marker}") in said
     assert (f"mlops-{marker}", "info", f"plain {marker}") in said
@@ -187,9 +197,13 @@ def test_units_and_error_logs_are_found(host: Any, find: Callable[..., list[dict
     assert any("Started" in message or "Deactivated" in message for _service, _level, message in said), said
 
 
-def test_lines_that_are_no_json_are_kept_too(host: Any, find: Callable[..., Any], ask: Callable[..., Any], batch: str) -> None:
+def test_lines_that_are_no_json_are_kept_too(
+    host: Any, find: Callable[..., Any], ask: Callable[..., Any], batch: str
+) -> None:
     host.check_output(f"printf '%%s\\n' '{{\"time\":\"2026-11-25T07:0 {batch}' >> {LOG}")
-    host.check_output(f"printf '{{\"time\":\"2026-11-25T07:04:00+00:00\",\"request_id\":\"{batch}\",\"user\":\"\\377\\376\"}}\\n' >> {LOG}")
+    host.check_output(
+        f'printf \'{{"time":"2026-11-25T07:04:00+00:00","request_id":"{batch}","user":"\\377\\376"}}\\n\' >> {LOG}'
+    )
     assert until(lambda: find("request_id", batch))
     query = {"query": {"match": {"message": batch}}}
     assert until(lambda: ask(f"/{INDEX}-*/_search", query)["hits"]["total"]["value"] == 1)
@@ -255,7 +269,7 @@ def test_no_line_is_lost_or_doubled_when_the_shipper_is_killed_ten_times(
 def test_a_wrong_authority_is_refused(host: Any, find: Callable[..., Any], batch: str) -> None:
     """Nothing leaves the host for a server that cannot prove its name; it waits instead."""
     settings = "/etc/syslog-ng/mlops-tracking/search.conf"
-    host.check_output(f"sed -i.kept 's#ca-file(\"{CA}\")#ca-file(\"/etc/ssl/certs/ca-certificates.crt\")#' {settings}")
+    host.check_output(f'sed -i.kept \'s#ca-file("{CA}")#ca-file("/etc/ssl/certs/ca-certificates.crt")#\' {settings}')
     host.check_output("systemctl restart syslog-ng.service")
     try:
         write(host, batch, 0, 1)
@@ -284,4 +298,6 @@ def test_old_indices_are_removed_by_the_timer_and_no_others(host: Any, ask: Call
 def test_fields_have_the_types_of_the_template(ask: Callable[..., Any]) -> None:
     for index, mapping in ask(f"/{INDEX}-*/_mapping").items():
         fields = mapping["mappings"]["properties"]
-        assert {fields[name]["type"] for name in ("run_id", "experiment_id", "request_id", "user")} == {"keyword"}, index
+        assert {fields[name]["type"] for name in ("run_id", "experiment_id", "request_id", "user")} == {"keyword"}, (
+            index
+        )

@@ -61,7 +61,7 @@ def main() -> int:
         print("url must be https://", file=sys.stderr)
         return 1
     listed = ask(job, "GET", f"/_cat/indices/{job['index']}-*?format=json&h=index") or []
-    today = datetime.datetime.now(tz=datetime.timezone.utc).date()
+    today = datetime.datetime.now(tz=datetime.UTC).date()
     doomed = expired((item["index"] for item in listed), job["index"], job["retention_days"], today)
     for name in doomed:
         ask(job, "DELETE", f"/{name}")
