@@ -405,7 +405,7 @@ def test_the_playbook_verifies_and_answers(the_lab: Lab, anchors: list[str]) -> 
         return result.stdout
 
     said = run()
-    assert "the chain holds" in said
+    assert "the chain holds:" in said
     assert " 0 anchors" not in said
     assert "runs/get" in run("-e", "audit_question=requests_of_user", "-e", "audit_user=ada")
 
