@@ -132,7 +132,7 @@ def single() -> list[Step]:
 
 def prod() -> list[Step]:
     """Return the scenario `prod` with its proofs."""
-    same_time = ("tests/prove/same_time.py", "--lab", "molecule-prod", "--rounds", "one")
+    same_time = ("tests/prove/same_time.py", "--lab", "molecule-prod", "--rounds", "one", "--once")
     return [
         molecule_kept("prod"),
         mlflow_modules("prod", "promotion"),
