@@ -25,6 +25,8 @@ PROGRAM = """
 import logging, os, signal, sys, warnings
 import mlflow
 from run_log import run_with_log
+# Ignored in whatever a shell starts in the background, and so in all that this starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 mlflow.set_experiment(sys.argv[1])
 with run_with_log() as run:
     print("RUN", run.info.run_id, flush=True)

@@ -36,10 +36,8 @@ try:
     cursor.execute(statement)
     connection.commit()
     print("ok", cursor.fetchone()[0] if cursor.description else "")
-except psycopg2.OperationalError as error:
-    print(error)
 except psycopg2.Error as error:
-    print(error.pgcode, error)
+    print(error.pgcode or "no connection:", error)
 """
 DENIED = "42501"
 # Asks the object store for what the key of the shipper, or root, may do with an anchor.
@@ -59,7 +57,7 @@ try:
         client.remove_object("audit", newest.object_name, newest.version_id)
         print("removed")
 except S3Error as error:
-    print(error.code)
+    print(error.code, error.message)
 """
 
 Query = Callable[..., str]
@@ -81,7 +79,7 @@ def as_superuser(host: Any) -> Query:
 def as_client(feed: Callable[..., str], secrets: dict[str, str]) -> Query:
     """Run a statement as the shipper or the auditor, with its password."""
 
-    def run(statement: str, user: str, **changes: str) -> str:
+    def run(statement: str, user: str, /, **changes: str) -> str:
         place = {"shipper": "audit1", "auditor": "/var/run/postgresql"}[user]
         settings = {
             "host": place, "port": "5433", "dbname": "audit", "user": f"audit_{user}", "connect_timeout": "10",
@@ -374,7 +372,8 @@ def test_tampering_that_was_not_refused_is_seen(database: Query, anchors: list[s
 
 def test_months_that_are_too_old_go_and_say_so(database: Query, copied: Query) -> None:
     old = "CREATE TABLE audit.event_202401 PARTITION OF audit.event FOR VALUES FROM ('2024-01-01') TO ('2024-02-01')"
-    said = copied(f"{old}; UPDATE audit.event SET stored_at = '2024-01-15' WHERE seq <= 5")
+    owned = "ALTER TABLE audit.event_202401 OWNER TO audit_owner"
+    said = copied(f"{old}; {owned}; UPDATE audit.event SET stored_at = '2024-01-15' WHERE seq <= 5")
     assert "ERROR" not in said, said
     database("UPDATE audit.setting SET value = '1' WHERE name = 'retention_months'", "audit_copy")
     assert database("SELECT dropped FROM audit.maintain()", "audit_copy") == "1"
@@ -391,9 +390,10 @@ def test_anchors_are_written_once_and_by_nobody_removed(
     python = "/opt/minio/client/bin/python"
     shipper, root = secrets["platform_audit_bucket_secret_key"], secrets["platform_minio_root_password"]
     assert anchors
-    assert feed(json.dumps(["audit", shipper, "list"]), python, "-c", BUCKET).strip() == "AccessDenied"
+    assert feed(json.dumps(["audit", shipper, "list"]), python, "-c", BUCKET).startswith("AccessDenied")
     assert int(feed(json.dumps(["root", root, "list"]), python, "-c", BUCKET)) == len(anchors)
-    assert feed(json.dumps(["root", root, "remove"]), python, "-c", BUCKET).strip() in ("AccessDenied", "ObjectLocked")
+    said = feed(json.dumps(["root", root, "remove"]), python, "-c", BUCKET)
+    assert "WORM protected" in said, said
 
 
 def test_the_playbook_verifies_and_answers(the_lab: Lab, anchors: list[str]) -> None:
@@ -405,7 +405,7 @@ def test_the_playbook_verifies_and_answers(the_lab: Lab, anchors: list[str]) -> 
         return result.stdout
 
     said = run()
-    assert "the chain holds" in said
+    assert "the chain holds:" in said
     assert " 0 anchors" not in said
     assert "runs/get" in run("-e", "audit_question=requests_of_user", "-e", "audit_user=ada")
 

@@ -13,9 +13,17 @@ from shared import ROOT
 SCENARIOS = {"common"}
 
 
-@pytest.mark.parametrize("package", ["acl", "ca-certificates", "openssl", "python3-cryptography", "systemd-timesyncd"])
+@pytest.mark.parametrize(
+    "package", ["acl", "ca-certificates", "logrotate", "openssl", "python3-cryptography", "systemd-timesyncd"]
+)
 def test_base_packages(host: Any, package: str) -> None:
     assert host.package(package).is_installed
+
+
+def test_logs_are_rotated(host: Any) -> None:
+    # What writes logs only recommends it, and this installs no recommendations.
+    assert host.service("logrotate.timer").is_running
+    assert host.service("logrotate.timer").is_enabled
 
 
 def test_extra_authority_is_trusted(host: Any) -> None:
