@@ -49,10 +49,13 @@ IMAGE_PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-apt,ca-certificates,
 # Shared mounts, as on a real host: without them systemd cannot hand credentials to a service.
 DOCKERFILE = """\
 FROM {base}
+COPY lab_bytecode.py /usr/lib/python3/dist-packages/
+RUN echo import lab_bytecode > /usr/lib/python3/dist-packages/lab_bytecode.pth
 ENV container=docker
 STOPSIGNAL SIGRTMIN+3
 CMD ["/bin/sh", "-c", "mount --make-rshared / && exec /sbin/init"]
 """
+IMAGE_FILES = ROOT / "tools" / "image"
 DOMAIN = "mlflow.example.com"
 
 
@@ -261,7 +264,8 @@ def stop_engine() -> None:
 
 def image_name(release: int) -> str:
     """Return the image's name, keyed by what it is made of."""
-    return f"mlops-tracking/debian:{release}-{digest(IMAGE_PACKAGES, DOCKERFILE, SUITES[release])}"
+    files = [file.read_text() for file in sorted(IMAGE_FILES.glob("*.py"))]
+    return f"mlops-tracking/debian:{release}-{digest(IMAGE_PACKAGES, DOCKERFILE, SUITES[release], *files)}"
 
 
 def image_exists(release: int) -> bool:
@@ -288,7 +292,7 @@ def make_image(release: int) -> str:
     base = name.replace("/debian:", "/base:")
     run(["docker", "import", tarball, base])
     run(
-        ["docker", "build", "--quiet", "--tag", name, "-"],
+        ["docker", "build", "--quiet", "--tag", name, "--file", "-", IMAGE_FILES],
         input=DOCKERFILE.format(base=base),
         env={**os.environ, "DOCKER_BUILDKIT": "0"},
     )
@@ -513,7 +517,7 @@ class Lab:
         """Return what the playbooks that create and destroy hosts need to know."""
         hybrid = Path("/sys/fs/cgroup/unified")
         source = hybrid if self.release == 13 and hybrid.exists() else Path("/sys/fs/cgroup")
-        for folder in ("files", "pip"):
+        for folder in ("files", "pip", "bytecode"):
             (CACHE / folder).mkdir(parents=True, exist_ok=True)
         return {
             "name": self.name,
@@ -525,6 +529,7 @@ class Lab:
                 f"{source}:/sys/fs/cgroup:rw",
                 f"{CACHE / 'files'}:/var/cache/lab:ro",
                 f"{CACHE / 'pip'}:/root/.cache/pip:rw",
+                f"{CACHE / 'bytecode'}:/var/cache/lab-bytecode:rw",
             ],
         }
 

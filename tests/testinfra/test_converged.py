@@ -22,7 +22,8 @@ def playbook(the_lab: Lab, path: str, *arguments: str) -> subprocess.CompletedPr
     return subprocess.run(
         command,
         cwd=ROOT,
-        env=tool_environment(),
+        # Written as YAML, the results that -vvv adds would take longer than the tasks.
+        env=tool_environment() | {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
