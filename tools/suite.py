@@ -121,6 +121,7 @@ def lint() -> list[Step]:
         Step("ruff format", tool("ruff", "format", "--check", ".")),
         Step("mypy", tool("mypy")),
         Step("role READMEs", python("tools/role_readme.py", "--check")),
+        Step("dashboards", python("tools/dashboards.py", "--check")),
         Step("changelog", tool("antsibull-changelog", "lint")),
         Step("identity mypy", identity("-m", "mypy", "--config-file", "tests/identity/mypy.ini")),
         Step("ansible-lint", tool("ansible-lint", "--profile", "production", "--offline", "--strict")),
