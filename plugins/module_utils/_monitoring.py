@@ -102,7 +102,8 @@ def _probes(settings: Mapping[str, Any]) -> list[Config]:
     if not exporters.get("blackbox"):
         return []
     prober = exporters["blackbox"][0]
-    public = [{"targets": [f"{settings['public_url']}/health"], "labels": {"instance": settings["public_url"]}}]
+    url = settings["public_url"]
+    public = [{"targets": [f"{url}/health"], "labels": {"instance": url}}] if url else []
     hosts = {
         "exporter": (exporters.get("node", []), ports["node"]),
         "minio": (settings["minio_hosts"], ports["minio"]),
@@ -115,6 +116,8 @@ def _probes(settings: Mapping[str, Any]) -> list[Config]:
     ]
     jobs = []
     for name, module, targets in (("public", "public", public), ("certificate", "certificate", certificates)):
+        if not targets:
+            continue
         job = _job(name, settings, [], 0)
         relabel = [
             {"source_labels": ["__address__"], "target_label": "__param_target"},

@@ -26,6 +26,20 @@ sys.path[:0] = [str(ROOT / "tests" / "prove")]
 
 from shared import Lab, lab, read_secrets, secret_texts, tool_environment  # noqa: E402
 
+# Asks over one connection: each line of the input behind the first is a path, each line of the output an answer.
+ASK = """
+import base64, http.client, json, socket, ssl, sys
+port, login, *paths = sys.stdin.read().splitlines()
+context = ssl.create_default_context(cafile="/etc/mlops-tracking/tls/ca.crt")
+connection = http.client.HTTPSConnection(socket.gethostname(), int(port), timeout=60, context=context)
+for path in paths:
+    headers = {"Authorization": "Basic " + base64.b64encode(login.encode()).decode()} if login else {}
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    print(json.dumps([answer.status, answer.read().decode()]))
+"""
+Ask = Callable[..., list[tuple[int, Any]]]
+
 
 @cache
 def tested_lab() -> Lab:
@@ -128,3 +142,18 @@ def units_of_ours(host: Any) -> list[str]:
 def journal_of_unit(host: Any) -> Callable[[str], str]:
     """Return a function that explains what happened to a unit."""
     return lambda unit: f"{unit}:\n{host.run(f'journalctl --no-pager -n 15 -u {unit}').stdout}"
+
+
+@pytest.fixture(name="ask")
+def ask_prometheus(feed: Callable[..., str], secrets: dict[str, str]) -> Ask:
+    """Return a function that asks Prometheus, or what listens on another port, for some paths."""
+
+    def ask(*paths: str, port: int = 9090, login: str | None = None) -> list[tuple[int, Any]]:
+        if login is None:
+            login = f"monitoring:{secrets['platform_monitoring_password']}"
+        answers = feed("\n".join([str(port), login, *paths]), "python3", "-c", ASK).splitlines()
+        return [
+            (status, json.loads(text) if text.startswith("{") else text) for status, text in map(json.loads, answers)
+        ]
+
+    return ask

@@ -22,6 +22,7 @@ SCENARIOS = {
     "prometheus_exporter",
     "audit",
     "monitoring",
+    "bookworm",
 }
 CA = "/etc/mlops-tracking/tls/ca.crt"
 LOOPBACK = re.compile(r"127\.|\[::1\]|\[::ffff:127\.")

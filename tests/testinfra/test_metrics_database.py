@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 GROUP = "postgres"
-SCENARIOS = {"single", "prod", "monitoring"}
+SCENARIOS = {"single", "prod", "bookworm"}
 
 
 def ask(host: Any, statement: str, database: str = "mlflow") -> Any:

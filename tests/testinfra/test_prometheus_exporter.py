@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-SCENARIOS = {"single", "prod", "prometheus_exporter", "monitoring"}
+SCENARIOS = {"single", "prod", "prometheus_exporter", "monitoring", "bookworm"}
 CA = "/etc/mlops-tracking/tls/ca.crt"
 # Port, path and unit.
 EXPORTERS = {

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from shared import DOMAIN, Lab, address, authority, read_secrets
 
-SCENARIOS = {"single", "prod", "monitoring"}
+SCENARIOS = {"single", "prod", "monitoring", "bookworm"}
 # Of exporters, gateway, Prometheus and Alertmanager, and of what listens on loopback alone.
 PORTS = (9090, 9093, 9100, 9113, 9115, 9187, 9237, 9256, 9999, 3903, 8081, 8444)
 PATHS = (
