@@ -184,10 +184,12 @@ def long_proofs() -> list[Step]:
     prod = ("tests/bench/bench.py", "--lab", "prove-prod", "--parts", "converge", "memory", "--write", "--keep")
     parts = ("converge", "memory", "load", "artifacts", "pools")
     return [
+        molecule("bookworm"),
         proof("kills", "tests/prove/kills.py", "--kills", "10"),
         proof("secrets", "tests/prove/secrets_in_output.py", "--lab", "prove-single", "--fresh", "--check"),
         proof("benchmark prod", *prod),
         proof("attacks", "tests/prove/attacks.py", "--lab", "prove-prod"),
+        proof("alerts", "tests/prove/alerts.py", "--lab", "prove-prod"),
         proof("same time", "tests/prove/same_time.py", "--lab", "prove-prod"),
         proof("remove prod", "tools/lab.py", "down", "prove-prod"),
         proof("benchmark", "tests/bench/bench.py", "--lab", "prove-single", "--parts", *parts, "--write", "--keep"),

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from conftest import Ask, inventory
+from lab_hosts import Ask, inventory
 from shared import DOMAIN, ROOT
 
 SCENARIOS = {"single", "prod", "monitoring", "bookworm"}

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import pytest
 import requests
-from conftest import Ask, inventory
+from lab_hosts import Ask, inventory
 from shared import DOMAIN, ROOT, Lab, authority, read_secrets
 from sign_on import Platform
 
