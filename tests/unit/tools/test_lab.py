@@ -118,6 +118,7 @@ def test_volumes_of_a_release(cache: Path) -> None:
         "/sys/fs/cgroup:/sys/fs/cgroup:rw",
         f"{cache}/files:/var/cache/lab:ro",
         f"{cache}/pip:/root/.cache/pip:rw",
+        f"{cache}/bytecode:/var/cache/lab-bytecode:rw",
     ]
 
 
