@@ -155,13 +155,11 @@ def install(wanted: list[str]) -> str:
 @cache
 def python_and_version() -> tuple[str, str]:
     """Return the Python that environments are made with: the distribution's, which is built for speed, or this one."""
-    script = (
-        "import ensurepip, sys, venv; print(sys.version_info >= (3, 11), sys.version.replace(chr(10), ' '), sep=chr(10))"
-    )
+    script = "import ensurepip, sys, venv; print(sys.version_info >= (3, 11), *sys.version.split())"
     if Path(SYSTEM_PYTHON).exists():
         answer = subprocess.run([SYSTEM_PYTHON, "-c", script], capture_output=True, text=True, check=False)
         if answer.returncode == 0 and answer.stdout.startswith("True"):
-            return SYSTEM_PYTHON, answer.stdout.splitlines()[1]
+            return SYSTEM_PYTHON, answer.stdout.strip()
     return sys.executable, sys.version
 
 
