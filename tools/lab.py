@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -153,9 +153,20 @@ def install(wanted: list[str]) -> str:
     return " ".join(wanted)
 
 
+@cache
+def python_and_version() -> tuple[str, str]:
+    """Return the Python that environments are made with: the distribution's, which is built for speed, or this one."""
+    script = "import ensurepip, sys, venv; print(sys.version_info >= (3, 11), *sys.version.split())"
+    if Path(SYSTEM_PYTHON).exists():
+        answer = subprocess.run([SYSTEM_PYTHON, "-c", script], capture_output=True, text=True, check=False)
+        if answer.returncode == 0 and answer.stdout.startswith("True"):
+            return SYSTEM_PYTHON, answer.stdout.strip()
+    return sys.executable, sys.version
+
+
 def locked_venv_directory(name: str, *requirements: Path) -> Path:
-    """Return the folder of the virtual environment for these locked requirements and this Python."""
-    return CACHE / f"{name}-{digest(*(path.read_text() for path in requirements), sys.version)}"
+    """Return the folder of the virtual environment for these locked requirements and its Python."""
+    return CACHE / f"{name}-{digest(*(path.read_text() for path in requirements), python_and_version()[1])}"
 
 
 def make_locked_venv(name: str, *requirements: Path) -> Path:
@@ -166,7 +177,7 @@ def make_locked_venv(name: str, *requirements: Path) -> Path:
     if directory.exists():
         shutil.rmtree(directory)
     python = directory / "bin" / "python"
-    run([sys.executable, "-m", "venv", directory])
+    run([python_and_version()[0], "-m", "venv", directory])
     pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     # The lock is the whole answer: pip's own search would ask for newer releases of what an entry wants with extras.
     locks = [part for path in requirements for part in ("--requirement", path)]
