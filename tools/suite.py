@@ -27,7 +27,6 @@ PRINT = threading.Lock()
 # Who has only the end of the output must find the reason there.
 REASONS = re.compile(r'fatal: |FAILED (?!- RETRY)|ERROR |E  |.*error: |.*: Executed: Failed|\{"proof"')
 REASONS_SHOWN = 12
-FAILED: list[str] = []
 # Each has a scenario that shows it alone.
 ROLES = (
     "monitoring",
@@ -268,8 +267,6 @@ def run_step(step: Step, start: float) -> bool:
         )
     passed = result.returncode == 0
     with PRINT:
-        if not passed:
-            FAILED.append(step.name)
         now = time.monotonic()
         print(
             f"[{now - start:7.1f} s] {'ok    ' if passed else 'FAILED'} {step.name} ({now - begin:.1f} s)", flush=True
@@ -280,16 +277,16 @@ def run_step(step: Step, start: float) -> bool:
     return passed
 
 
-def run_group(steps: list[Step], start: float) -> list[bool]:
-    """Run steps one after the other; returns which passed."""
-    return [run_step(step, start) for step in steps]
+def run_group(steps: list[Step], start: float) -> dict[str, bool]:
+    """Run steps one after the other; returns by name which passed."""
+    return {step.name: run_step(step, start) for step in steps}
 
 
-def run_phase(groups: list[list[Step]], start: float) -> list[bool]:
-    """Run groups, two at a time; returns which steps passed."""
+def run_phase(groups: list[list[Step]], start: float) -> dict[str, bool]:
+    """Run groups, two at a time; returns by name which steps passed."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         running = [pool.submit(run_group, group, start) for group in groups]
-        return [passed for group in running for passed in group.result()]
+        return {name: passed for group in running for name, passed in group.result().items()}
 
 
 def main() -> int:
@@ -318,18 +315,18 @@ def main() -> int:
         print(f"\n{error}\n0 passed, 1 failed", flush=True)
         return 1
     start = time.monotonic()
-    results: list[bool] = []
+    results: dict[str, bool] = {}
     for phase in phases(options.command):
         chosen = [[step for step in group if not options.only or options.only in step.name] for group in phase]
-        results += run_phase(chosen, start)
+        results |= run_phase(chosen, start)
     if options.command != "check" and not engine_before:
         lab_module.stop_engine()
     if options.command == "prove":
         write_proofs()
-    failed = results.count(False)
-    for name in FAILED:
+    failed = [name for name, passed in results.items() if not passed]
+    for name in failed:
         print(f"failed: {name}", *(f"    | {line}" for line in reasons(name)), sep="\n", flush=True)
-    print(f"{results.count(True)} passed, {failed} failed", flush=True)
+    print(f"{len(results) - len(failed)} passed, {len(failed)} failed", flush=True)
     return 1 if failed or not results else 0
 
 

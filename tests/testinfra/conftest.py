@@ -25,6 +25,21 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "prove")]
 from lab_hosts import ASK, Ask, host_name, inventory, tested_lab  # noqa: E402
 from shared import Lab, read_secrets, secret_texts  # noqa: E402
 
+# Reads the password and the statement, so that neither is an argument.
+DATABASE_CLIENT = """
+import json, sys
+import psycopg2
+settings, statement = json.load(sys.stdin)
+try:
+    connection = psycopg2.connect(**settings)
+    cursor = connection.cursor()
+    cursor.execute(statement)
+    connection.commit()
+    print("ok", cursor.fetchone()[0] if cursor.description else "")
+except psycopg2.Error as error:
+    print(error.pgcode or error)
+"""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Test every host of the lab, by its container."""
@@ -120,3 +135,16 @@ def ask_prometheus(feed: Callable[..., str], secrets: dict[str, str]) -> Ask:
         ]
 
     return ask
+
+
+@pytest.fixture(name="execute")
+def statement_of_a_client(feed: Callable[..., str]) -> Callable[..., str]:
+    """Return a function that runs a statement over a connection of its own.
+
+    It returns `ok` with the first value, the SQLSTATE of a refusal, or why there was no connection.
+    """
+
+    def execute(statement: str, **settings: str) -> str:
+        return feed(json.dumps([settings, statement]), "python3", "-c", DATABASE_CLIENT).strip()
+
+    return execute
