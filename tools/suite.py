@@ -73,7 +73,8 @@ def molecule(scenario: str, destroy: str = "always") -> Step:
     # An interrupted run leaves hosts, or a note of hosts that are gone: Molecule would go on with either.
     notes = 'ls ~/.ansible/tmp/molecule.*."$1"/state.yml'
     hosts = 'docker ps -aq --filter label=mlops.tracking=molecule-"$1" | grep .'
-    script = f'if {{ {notes} || {hosts}; }} 2>&1; then "$0" destroy -s "$1" || exit; fi; exec "$0" test -s "$1" --destroy "$2"'
+    script = f'if {{ {notes} || {hosts}; }} 2>&1; then "$0" destroy -s "$1" || exit; fi;'
+    script += ' exec "$0" test -s "$1" --destroy "$2"'
     return Step(f"molecule {scenario}", ("sh", "-c", script, *tool("molecule"), scenario, destroy), scenario)
 
 
