@@ -39,7 +39,6 @@ ROLES = (
     "prometheus_exporter",
     "common",
     "audit",
-    "log_shipping",
 )
 # Of the proof whose long form sends 20,000 requests.
 AUDIT_SHORT = ("--requests", "1500", "--kills", "5", "--rotations", "2", "--stops", "1")
