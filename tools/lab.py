@@ -516,6 +516,12 @@ class Lab:
             "keycloak_archive_url": f"file:///var/cache/lab/{keycloak_archive().relative_to(CACHE / 'files')}",
             "platform_extra_ca_certificate_files": sorted(map(str, LOCAL_AUTHORITIES.glob("*.crt"))),
             "platform_secrets_file": str(self.secrets_file),
+            # What was done shows in seconds, not in minutes.
+            "prometheus_exporter_sql_seconds": 10,
+            "prometheus_exporter_sql_total_seconds": 10,
+            "prometheus_exporter_sql_timeout_seconds": 8,
+            "monitoring_scrape_seconds": 10,
+            "monitoring_retention_size": "1GB",
         }
         if self.scenario in ("single", "prod", "sso"):
             variables |= self.teams()

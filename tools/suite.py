@@ -27,9 +27,19 @@ PRINT = threading.Lock()
 # Who has only the end of the output must find the reason there.
 REASONS = re.compile(r'fatal: |FAILED (?!- RETRY)|ERROR |E  |.*error: |.*: Executed: Failed|\{"proof"')
 REASONS_SHOWN = 12
-FAILED: list[str] = []
 # Each has a scenario that shows it alone.
-ROLES = ("mlflow", "keycloak", "nginx_tls", "postgres", "minio", "pki", "prometheus_exporter", "common", "audit")
+ROLES = (
+    "monitoring",
+    "mlflow",
+    "keycloak",
+    "nginx_tls",
+    "postgres",
+    "minio",
+    "pki",
+    "prometheus_exporter",
+    "common",
+    "audit",
+)
 # Of the proof whose long form sends 20,000 requests.
 AUDIT_SHORT = ("--requests", "1500", "--kills", "5", "--rotations", "2", "--stops", "1")
 
@@ -60,7 +70,10 @@ def tool(name: str, *arguments: str) -> tuple[str, ...]:
 def molecule(scenario: str, destroy: str = "always") -> Step:
     """Return the step that runs one scenario from nothing, and to nothing or to kept hosts."""
     # An interrupted run leaves hosts, or a note of hosts that are gone: Molecule would go on with either.
-    script = '"$0" destroy -s "$1" && exec "$0" test -s "$1" --destroy "$2"'
+    notes = 'ls ~/.ansible/tmp/molecule.*."$1"/state.yml'
+    hosts = 'docker ps -aq --filter label=mlops.tracking=molecule-"$1" | grep .'
+    script = f'if {{ {notes} || {hosts}; }} 2>&1; then "$0" destroy -s "$1" || exit; fi;'
+    script += ' exec "$0" test -s "$1" --destroy "$2"'
     return Step(f"molecule {scenario}", ("sh", "-c", script, *tool("molecule"), scenario, destroy), scenario)
 
 
@@ -109,6 +122,7 @@ def lint() -> list[Step]:
         Step("ruff format", tool("ruff", "format", "--check", ".")),
         Step("mypy", tool("mypy")),
         Step("role READMEs", python("tools/role_readme.py", "--check")),
+        Step("dashboards", python("tools/dashboards.py", "--check")),
         Step("changelog", tool("antsibull-changelog", "lint")),
         Step("identity mypy", identity("-m", "mypy", "--config-file", "tests/identity/mypy.ini")),
         Step("ansible-lint", tool("ansible-lint", "--profile", "production", "--offline", "--strict")),
@@ -171,10 +185,12 @@ def long_proofs() -> list[Step]:
     prod = ("tests/bench/bench.py", "--lab", "prove-prod", "--parts", "converge", "memory", "--write", "--keep")
     parts = ("converge", "memory", "load", "artifacts", "pools")
     return [
+        molecule("bookworm"),
         proof("kills", "tests/prove/kills.py", "--kills", "10"),
         proof("secrets", "tests/prove/secrets_in_output.py", "--lab", "prove-single", "--fresh", "--check"),
         proof("benchmark prod", *prod),
         proof("attacks", "tests/prove/attacks.py", "--lab", "prove-prod"),
+        proof("alerts", "tests/prove/alerts.py", "--lab", "prove-prod"),
         proof("same time", "tests/prove/same_time.py", "--lab", "prove-prod"),
         proof("remove prod", "tools/lab.py", "down", "prove-prod"),
         proof("benchmark", "tests/bench/bench.py", "--lab", "prove-single", "--parts", *parts, "--write", "--keep"),
@@ -253,8 +269,6 @@ def run_step(step: Step, start: float) -> bool:
         )
     passed = result.returncode == 0
     with PRINT:
-        if not passed:
-            FAILED.append(step.name)
         now = time.monotonic()
         print(
             f"[{now - start:7.1f} s] {'ok    ' if passed else 'FAILED'} {step.name} ({now - begin:.1f} s)", flush=True
@@ -265,16 +279,16 @@ def run_step(step: Step, start: float) -> bool:
     return passed
 
 
-def run_group(steps: list[Step], start: float) -> list[bool]:
-    """Run steps one after the other; returns which passed."""
-    return [run_step(step, start) for step in steps]
+def run_group(steps: list[Step], start: float) -> dict[str, bool]:
+    """Run steps one after the other; returns by name which passed."""
+    return {step.name: run_step(step, start) for step in steps}
 
 
-def run_phase(groups: list[list[Step]], start: float) -> list[bool]:
-    """Run groups, two at a time; returns which steps passed."""
+def run_phase(groups: list[list[Step]], start: float) -> dict[str, bool]:
+    """Run groups, two at a time; returns by name which steps passed."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         running = [pool.submit(run_group, group, start) for group in groups]
-        return [passed for group in running for passed in group.result()]
+        return {name: passed for group in running for name, passed in group.result().items()}
 
 
 def main() -> int:
@@ -303,18 +317,18 @@ def main() -> int:
         print(f"\n{error}\n0 passed, 1 failed", flush=True)
         return 1
     start = time.monotonic()
-    results: list[bool] = []
+    results: dict[str, bool] = {}
     for phase in phases(options.command):
         chosen = [[step for step in group if not options.only or options.only in step.name] for group in phase]
-        results += run_phase(chosen, start)
+        results |= run_phase(chosen, start)
     if options.command != "check" and not engine_before:
         lab_module.stop_engine()
     if options.command == "prove":
         write_proofs()
-    failed = results.count(False)
-    for name in FAILED:
+    failed = [name for name, passed in results.items() if not passed]
+    for name in failed:
         print(f"failed: {name}", *(f"    | {line}" for line in reasons(name)), sep="\n", flush=True)
-    print(f"{results.count(True)} passed, {failed} failed", flush=True)
+    print(f"{len(results) - len(failed)} passed, {len(failed)} failed", flush=True)
     return 1 if failed or not results else 0
 
 

@@ -46,6 +46,8 @@ SHARED = (
     "platform_bucket",
     "platform_bucket_user",
     "platform_exporter_user",
+    "platform_monitoring_user",
+    "platform_minio_metrics_user",
     "platform_ca_certificate",
     "platform_ca_private_key",
     "platform_mlflow_version",

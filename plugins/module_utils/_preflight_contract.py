@@ -31,6 +31,8 @@ PORTS = (
     "platform_keycloak_management_port",
     "platform_mlflow_rest_port",
     "platform_mlflow_asgi_port",
+    "platform_prometheus_port",
+    "platform_alertmanager_port",
 )
 
 DATABASE_URIS = ("mlflow_backend_store_uri", "mlflow_auth_store_uri")

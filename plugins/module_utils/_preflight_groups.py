@@ -17,15 +17,16 @@ from ansible_collections.mlops.tracking.plugins.module_utils._spec import Proble
 Groups = Mapping[str, Sequence[str]]
 Children = dict[str, list[str]]
 
-TIERS = ("postgres", "minio", "keycloak", "mlflow", "nginx_tls", "audit")
-# A platform works without them.
-OPTIONAL_TIERS = ("audit",)
+TIERS = ("postgres", "minio", "keycloak", "mlflow", "nginx_tls", "audit", "monitoring")
 # Tiers that later releases spread over several hosts.
 SINGLE_HOST_TIERS = {
     "postgres": "the cluster of several database hosts is not supported yet",
     "minio": "distributed object storage is not supported yet",
     "audit": "one host keeps the chain of the audit",
+    "monitoring": "each would send every alert",
 }
+# Tiers that a platform may do without.
+OPTIONAL_TIERS = ("audit", "monitoring")
 _NOT_TIERS = ("all", "ungrouped")
 
 

@@ -22,18 +22,33 @@ Probe = Mapping[str, t.Any]
 Probes = Mapping[str, Probe]
 
 DISTRIBUTIONS = {"debian": ("12", "13")}
-# Summed over the groups of a host: all tiers together need 4 GiB.
-MINIMUM_MEMORY_MB = {"postgres": 768, "minio": 512, "keycloak": 1024, "mlflow": 1536, "nginx_tls": 256, "audit": 256}
-MINIMUM_DISK_MB = {"postgres": 2048, "minio": 4096, "keycloak": 1024, "mlflow": 3072, "audit": 2048}
+# Summed over the groups of a host: all tiers together need 4.75 GiB.
+MINIMUM_MEMORY_MB = {
+    "postgres": 768,
+    "minio": 512,
+    "keycloak": 1024,
+    "mlflow": 1536,
+    "nginx_tls": 256,
+    "audit": 256,
+    "monitoring": 512,
+}
+MINIMUM_DISK_MB = {"postgres": 2048, "minio": 4096, "keycloak": 1024, "mlflow": 3072, "audit": 2048, "monitoring": 2048}
 # Firmware and the kernel keep a part of what a machine is sold with.
 MEMORY_TOLERANCE = 0.9
 MAXIMUM_SKEW_SECONDS = 5.0
-DATA_PATHS = {"postgres": "/var/lib/postgresql", "keycloak": "/opt", "mlflow": "/opt", "audit": "/var/lib/postgresql"}
+DATA_PATHS = {
+    "postgres": "/var/lib/postgresql",
+    "keycloak": "/opt",
+    "mlflow": "/opt",
+    "audit": "/var/lib/postgresql",
+    "monitoring": "/var/lib",
+}
 # A tier opens connections to the hosts of these tiers by their inventory names.
 CONNECTS_TO = {
     "keycloak": ("postgres",),
     "mlflow": ("postgres", "minio", "keycloak"),
     "nginx_tls": ("keycloak", "mlflow", "audit"),
+    "monitoring": ("postgres", "minio", "keycloak", "mlflow", "nginx_tls", "audit"),
 }
 # Debian 12 has no Java 21.
 NEWEST_DEBIAN_ONLY = {"keycloak": "13"}
@@ -81,12 +96,50 @@ SERVICES = (
         ("prometheus-nginx-exporter*",),
         ("prometheus",),
     ),
+    Service(
+        "process exporter",
+        "all",
+        "prometheus_exporter_process_port",
+        ("prometheus-process-exporter*",),
+        ("prometheus",),
+    ),
+    Service(
+        "blackbox exporter",
+        "monitoring",
+        "prometheus_exporter_blackbox_port",
+        ("prometheus-blackbox-exporter*",),
+        ("prometheus",),
+    ),
+    Service(
+        "SQL exporter",
+        "postgres",
+        "prometheus_exporter_sql_port",
+        ("prometheus-sql-exporter*",),
+        ("prometheus",),
+    ),
+    Service("exporter of the edge's log", "nginx_tls", "prometheus_exporter_edge_port", ("mtail*",), ("mtail",)),
+    *(
+        Service(
+            "gateway to metrics",
+            group,
+            "prometheus_exporter_gateway_port",
+            ("mlops-metrics-gateway*",),
+            ("prometheus",),
+        )
+        for group in ("postgres", "keycloak", "nginx_tls")
+    ),
+    Service(
+        "Prometheus", "monitoring", "platform_prometheus_port", ("prometheus.service", "prometheus"), ("prometheus",)
+    ),
+    Service("Alertmanager", "monitoring", "platform_alertmanager_port", ("prometheus-alertmanager*",), ("prometheus",)),
 )
 FIXED_PORTS = {service.port: service.label for service in SERVICES if isinstance(service.port, int)}
 EXPORTER_PORTS = tuple(
-    service.port
-    for service in SERVICES
-    if isinstance(service.port, str) and service.port.startswith("prometheus_exporter_")
+    dict.fromkeys(
+        service.port
+        for service in SERVICES
+        if isinstance(service.port, str) and service.port.startswith("prometheus_exporter_")
+    )
 )
 
 

@@ -55,8 +55,8 @@ def secret_names(contract: Contract) -> list[str]:
 
 def needed_secrets(contract: Contract) -> list[str]:
     """Those of them without which a tier of this inventory cannot be set up."""
-    tiers = ("keycloak", "audit")
-    absent = tuple(f"platform_{tier}_" for tier in tiers if not contract.get(f"platform_{tier}_hosts"))
+    tiers = {"keycloak": "keycloak", "audit": "audit", "monitoring": "monitoring", "minio_metrics": "monitoring"}
+    absent = tuple(f"platform_{name}_" for name, tier in tiers.items() if not contract.get(f"platform_{tier}_hosts"))
     return [name for name in secret_names(contract) if not name.startswith(absent)]
 
 

@@ -27,7 +27,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "prove"))
 
 from report import write_report
-from serving import PLAIN, Bench, measure_identity, measure_load, measure_pools
+from serving import PLAIN, Bench, measure_identity, measure_load, measure_pools, measure_watching
 from shared import (
     DOMAIN,
     ROOT,
@@ -47,7 +47,7 @@ from shared import (
 from sign_on import Platform
 
 OUTPUT = ROOT / "tests" / "output"
-PARTS = ("converge", "memory", "load", "artifacts", "pools", "identity")
+PARTS = ("converge", "memory", "load", "artifacts", "pools", "watching", "identity")
 
 
 @dataclass
@@ -160,6 +160,9 @@ def measure(the_lab: Lab, part: str, options: argparse.Namespace) -> Any:
     bench = single_host(the_lab, options.seconds)
     if part == "identity":
         return {"seconds": options.seconds, "rows": measure_identity(signed_on(bench, the_lab), options.runs[0], print)}
+    if part == "watching":
+        figures = measure_watching(bench, options.rounds, print)
+        return {"seconds": options.seconds, "rounds": options.rounds, **figures, "memory": measure_memory(the_lab)}
     if part == "pools":
         return {"seconds": options.seconds, "rows": measure_pools(bench, options.runs[0], print)}
     with bench.plain():
@@ -184,6 +187,7 @@ def main() -> int:
     parser.add_argument(
         "--runs", type=int, nargs="+", default=[15_000, 200_000], help="sizes of the experiments that are searched"
     )
+    parser.add_argument("--rounds", type=int, default=5, help="how often `watching` is switched off and on")
     parser.add_argument("--mib", type=int, default=1024, help="size of the file")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/benchmarks.md")
     parser.add_argument("--keep", action="store_true", help="leave the lab that `converge` made")

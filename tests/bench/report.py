@@ -126,6 +126,19 @@ def identity_table(figures: dict[str, Any]) -> str:
     )
 
 
+def watching_table(figures: dict[str, Any]) -> str:
+    """Return requests with and without all that watches, and what each watching unit used meanwhile."""
+    head = ("call", "clients", "with req/s", "p50 / p95 ms", "without req/s", "p50 / p95 ms")
+    rows = [(row["call"], row["clients"], *cells(row["watched"]), *cells(row["unwatched"])) for row in figures["rows"]]
+    memory = {unit: size for units in figures["memory"].values() for unit, size in units.items()}
+    units = [
+        (unit.removesuffix(".service"), percent, memory.get(unit.removesuffix(".service"), ""))
+        for unit, percent in figures["percent_of_a_core"].items()
+        if unit in figures["watching"]
+    ]
+    return f"{table(head, rows)}\n\n{table(('service', '% of a core under that load', 'MiB (PSS)'), units)}"
+
+
 SCENARIOS = {"sso": "`inventories/single` with single sign-on"}
 TABLES = {
     "converge": ("Converge", converge_tables),
@@ -133,6 +146,7 @@ TABLES = {
     "load": ("Requests", load_table),
     "artifacts": ("Artifacts", artifacts_table),
     "pools": ("Two pools or one", pools_table),
+    "watching": ("With and without metrics and audit", watching_table),
     "identity": (
         "An ordinary user of single sign-on, MLflow without log-in, MLflow's basic auth as shipped",
         identity_table,

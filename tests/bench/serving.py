@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from shared import DOMAIN, inside
@@ -27,6 +30,23 @@ WRITTEN_RUNS = 64
 # Processor time that all processes of a host have used, in hundredths of a second, and what an idle one uses a second.
 TICKS = "cat /proc/[0-9]*/stat 2>/dev/null | awk '{used += $14 + $15} END {print used}'"
 IDLE_TICKS = 25
+# What watches: everything that could be stopped while users go on.
+WATCHING = re.compile(r"(prometheus.*|mtail|mlops-metrics-gateway|mlops-audit-shipper|postgresql@.+-audit)[.]service")
+# Processor time of each unit's processes, and of those of them that have ended, in hundredths of a second.
+UNIT_TICKS = """
+import collections, glob, json, re
+used = collections.Counter()
+for path in glob.glob("/proc/[0-9]*"):
+    try:
+        with open(path + "/cgroup") as group, open(path + "/stat") as stat:
+            unit = re.findall(r"/([^/\\n]+[.]service)", group.read())
+            fields = stat.read().rpartition(")")[2].split()
+    except OSError:
+        continue
+    if unit:
+        used[unit[-1]] += sum(map(int, fields[11:15]))
+print(json.dumps(used))
+"""
 # As the columns of MLflow's tables are named; every run has 5 parameters, 5 metrics and 4 tags.
 SEED = """
 CREATE TEMP TABLE seeded AS SELECT md5('{name}-' || n) AS run_uuid, n FROM generate_series(1, {runs}) n;
@@ -267,6 +287,26 @@ class Bench:
             inside(self.container, "sh", "-ec", f"mv {kept} {conf}; systemctl reload nginx")
             resize("TTOU")
 
+    def units(self) -> list[str]:
+        """Return the running units that watch."""
+        lines = inside(self.container, "systemctl", "list-units", "--plain", "--no-legend", "--state=running")
+        return [name for line in lines.splitlines() if WATCHING.fullmatch(name := line.split()[0])]
+
+    @contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """Let nobody measure or store what happens meanwhile."""
+        units = self.units()
+        inside(self.container, "systemctl", "stop", *units)
+        try:
+            yield
+        finally:
+            inside(self.container, "systemctl", "start", *units)
+
+    def ticks(self) -> dict[str, int]:
+        """Return the processor time that each unit has used, in hundredths of a second."""
+        used: dict[str, int] = json.loads(inside(self.container, "python3", "-c", UNIT_TICKS))
+        return used
+
     @contextmanager
     def uploads(self, clients: int, megabytes: int) -> Iterator[None]:
         """Let some clients upload files meanwhile, one after the other."""
@@ -429,3 +469,40 @@ def measure_pools(bench: Bench, size: int, say: Callable[[str], None]) -> list[d
     for row in rows:
         say(json.dumps(row))
     return rows
+
+
+def measure_watching(bench: Bench, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Ask the platform with everything that watches it and without, in turns; also what each unit uses meanwhile."""
+    install_wrk(bench)
+    api = "/api/2.0/mlflow"
+    experiment = bench.seed("bench-write", WRITTEN_RUNS)
+    calls: dict[str, dict[str, Any]] = {
+        "get-experiment": {"method": "GET", "path": f"{api}/experiments/get?experiment_id={experiment}"},
+        "log-metric": {"path": f"{api}/runs/log-metric"},
+    }
+    found: dict[str, dict[str, list[dict[str, float]]]] = {call: {"watched": [], "unwatched": []} for call in calls}
+    used: Counter[str] = Counter()
+    watched_seconds = 0.0
+    for _round in range(rounds):
+        for name, arrangement in {"watched": nullcontext, "unwatched": bench.unwatched}.items():
+            with arrangement():
+                for call, arguments in calls.items():
+                    bench.settle()
+                    before, begin = bench.ticks(), time.monotonic()
+                    found[call][name].append(bench.load(f"https://{DOMAIN}", call, CLIENTS[1], **arguments))
+                    say(f"{call}, {name}: {json.dumps(found[call][name][-1])}")
+                    if name == "watched":
+                        watched_seconds += time.monotonic() - begin
+                        after = bench.ticks()
+                        used.update({unit: ticks - before.get(unit, 0) for unit, ticks in after.items()})
+    rows = [
+        {"call": call, "clients": CLIENTS[1], **{name: middle(answers) for name, answers in sides.items()}}
+        for call, sides in found.items()
+    ]
+    percent = {unit: round(ticks / watched_seconds, 1) for unit, ticks in used.most_common() if ticks > 0}
+    return {"rows": rows, "percent_of_a_core": percent, "watching": bench.units()}
+
+
+def middle(answers: list[dict[str, float]]) -> dict[str, float]:
+    """Return the median of each figure."""
+    return {name: median(answer[name] for answer in answers) for name in answers[0]}

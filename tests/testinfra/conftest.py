@@ -11,42 +11,34 @@ no group tests every host. A file with SCENARIOS is for the labs of these scenar
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "prove")]
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "prove")]
 
-from shared import Lab, lab, read_secrets, secret_texts, tool_environment  # noqa: E402
+from lab_hosts import ASK, Ask, host_name, inventory, tested_lab  # noqa: E402
+from shared import Lab, read_secrets, secret_texts  # noqa: E402
 
-
-@cache
-def tested_lab() -> Lab:
-    """Return the lab under test."""
-    scenario = os.environ.get("MOLECULE_SCENARIO_NAME")
-    return lab(os.environ.get("LAB") or (f"molecule-{scenario}" if scenario else "demo"))
-
-
-@cache
-def inventory() -> dict[str, Any]:
-    """Return the lab's inventory as Ansible sees it."""
-    command = [str(Path(sys.executable).with_name("ansible-inventory")), "--list"]
-    command += ["-i", str(tested_lab().source), "-i", str(tested_lab().directory)]
-    result = subprocess.run(command, env=tool_environment(), capture_output=True, text=True, check=True)
-    listed: dict[str, Any] = json.loads(result.stdout)
-    return listed
-
-
-def host_name(host: Any) -> str:
-    """Return the name of a host in the inventory."""
-    return str(host.backend.name).removeprefix(f"{tested_lab().name}-")
+# Reads the password and the statement, so that neither is an argument.
+DATABASE_CLIENT = """
+import json, sys
+import psycopg2
+settings, statement = json.load(sys.stdin)
+try:
+    connection = psycopg2.connect(**settings)
+    cursor = connection.cursor()
+    cursor.execute(statement)
+    connection.commit()
+    print("ok", cursor.fetchone()[0] if cursor.description else "")
+except psycopg2.Error as error:
+    print(error.pgcode or error)
+"""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -128,3 +120,31 @@ def units_of_ours(host: Any) -> list[str]:
 def journal_of_unit(host: Any) -> Callable[[str], str]:
     """Return a function that explains what happened to a unit."""
     return lambda unit: f"{unit}:\n{host.run(f'journalctl --no-pager -n 15 -u {unit}').stdout}"
+
+
+@pytest.fixture(name="ask")
+def ask_prometheus(feed: Callable[..., str], secrets: dict[str, str]) -> Ask:
+    """Return a function that asks Prometheus, or what listens on another port, for some paths."""
+
+    def ask(*paths: str, port: int = 9090, login: str | None = None) -> list[tuple[int, Any]]:
+        if login is None:
+            login = f"monitoring:{secrets['platform_monitoring_password']}"
+        answers = feed("\n".join([str(port), login, *paths]), "python3", "-c", ASK).splitlines()
+        return [
+            (status, json.loads(text) if text.startswith("{") else text) for status, text in map(json.loads, answers)
+        ]
+
+    return ask
+
+
+@pytest.fixture(name="execute")
+def statement_of_a_client(feed: Callable[..., str]) -> Callable[..., str]:
+    """Return a function that runs a statement over a connection of its own.
+
+    It returns `ok` with the first value, the SQLSTATE of a refusal, or why there was no connection.
+    """
+
+    def execute(statement: str, **settings: str) -> str:
+        return feed(json.dumps([settings, statement]), "python3", "-c", DATABASE_CLIENT).strip()
+
+    return execute

@@ -25,20 +25,6 @@ DOMAIN = "mlflow.example.com"
 TLS = "/etc/mlops-tracking/tls"
 LOG = "/var/log/nginx/mlflow-access.log"
 SHIPPER = "mlops-audit-shipper.service"
-# Reads the password and the statement, so that neither is an argument.
-CLIENT = """
-import json, sys
-import psycopg2
-settings, statement = json.load(sys.stdin)
-try:
-    connection = psycopg2.connect(**settings)
-    cursor = connection.cursor()
-    cursor.execute(statement)
-    connection.commit()
-    print("ok", cursor.fetchone()[0] if cursor.description else "")
-except psycopg2.Error as error:
-    print(error.pgcode or "no connection:", error)
-"""
 DENIED = "42501"
 # Asks the object store for what the key of the shipper, or root, may do with an anchor.
 BUCKET = """
@@ -76,7 +62,7 @@ def as_superuser(host: Any) -> Query:
 
 
 @pytest.fixture(name="client")
-def as_client(feed: Callable[..., str], secrets: dict[str, str]) -> Query:
+def as_client(execute: Callable[..., str], secrets: dict[str, str]) -> Query:
     """Run a statement as the shipper or the auditor, with its password."""
 
     def run(statement: str, user: str, /, **changes: str) -> str:
@@ -86,7 +72,7 @@ def as_client(feed: Callable[..., str], secrets: dict[str, str]) -> Query:
             "password": secrets[f"platform_audit_{user}_password"], "sslrootcert": f"{TLS}/ca.crt",
             "sslmode": "verify-full" if user == "shipper" else "disable", **changes,
         }  # fmt: skip
-        return feed(json.dumps([settings, statement]), "python3", "-c", CLIENT).strip()
+        return execute(statement, **settings)
 
     return run
 

@@ -12,7 +12,18 @@ from typing import Any
 import pytest
 from shared import Lab
 
-SCENARIOS = {"single", "prod", "postgres", "minio", "keycloak", "nginx_tls", "prometheus_exporter", "audit"}
+SCENARIOS = {
+    "single",
+    "prod",
+    "postgres",
+    "minio",
+    "keycloak",
+    "nginx_tls",
+    "prometheus_exporter",
+    "audit",
+    "monitoring",
+    "bookworm",
+}
 CA = "/etc/mlops-tracking/tls/ca.crt"
 LOOPBACK = re.compile(r"127\.|\[::1\]|\[::ffff:127\.")
 # DHCP's clients answer broadcasts; nothing else listens for datagrams.

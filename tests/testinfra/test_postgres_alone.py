@@ -5,41 +5,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 SCENARIOS = {"postgres"}
-# Reads the password and the statement, so that neither is an argument.
-CLIENT = """
-import json, sys
-import psycopg2
-settings, statement = json.load(sys.stdin)
-try:
-    connection = psycopg2.connect(**settings)
-    cursor = connection.cursor()
-    cursor.execute(statement)
-    connection.commit()
-    print("ok", cursor.fetchone()[0] if cursor.description else "")
-except psycopg2.OperationalError as error:
-    print(error)
-except psycopg2.Error as error:
-    print(error.pgcode)
-"""
 DENIED = "42501"
 
 
 @pytest.fixture(name="query")
-def query_as_client(feed: Callable[..., str], secrets: dict[str, str]) -> Callable[..., str]:
+def query_as_client(execute: Callable[..., str], secrets: dict[str, str]) -> Callable[..., str]:
     def query(statement: str, user: str = "user", **changes: str) -> str:
         settings = {
             "host": "db1", "dbname": "shop", "sslmode": "verify-full", "sslrootcert": "/etc/mlops-tracking/tls/ca.crt",
             "user": {"user": "mlflow", "owner": "mlflow_owner"}[user],
             "password": secrets[f"platform_postgres_{user}_password"], "connect_timeout": "10", **changes,
         }  # fmt: skip
-        return feed(json.dumps([settings, statement]), "python3", "-c", CLIENT).strip()
+        return execute(statement, **settings)
 
     return query
 

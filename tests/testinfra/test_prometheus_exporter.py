@@ -10,24 +10,43 @@ from typing import Any
 
 import pytest
 
-SCENARIOS = {"single", "prod", "prometheus_exporter"}
+SCENARIOS = {"single", "prod", "prometheus_exporter", "monitoring", "bookworm"}
 CA = "/etc/mlops-tracking/tls/ca.crt"
-PORTS = {"node": 9100, "postgres": 9187, "nginx": 9113}
+# Port, path and unit.
+EXPORTERS = {
+    "node": (9100, "metrics", "prometheus-node-exporter"),
+    "process": (9256, "metrics", "prometheus-process-exporter"),
+    "postgres": (9187, "metrics", "prometheus-postgres-exporter"),
+    "blackbox": (9115, "metrics", "prometheus-blackbox-exporter"),
+    "sql": (9999, "sql", "prometheus-sql-exporter"),
+    "nginx": (9999, "nginx", "prometheus-nginx-exporter"),
+    "edge": (9999, "edge", "mtail"),
+    "gateway": (9999, "no-such-path", "mlops-metrics-gateway"),
+}
 
 
-@pytest.fixture(name="exporter", params=sorted(PORTS))
-def installed_exporter(host: Any, request: pytest.FixtureRequest) -> str:
-    if not host.package(f"prometheus-{request.param}-exporter").is_installed:
+@pytest.fixture(name="installed", scope="module")
+def units_by_host() -> dict[str, str]:
+    """Return an empty mapping that remembers which units each host has."""
+    return {}
+
+
+@pytest.fixture(name="exporter", params=sorted(EXPORTERS))
+def installed_exporter(host: Any, request: pytest.FixtureRequest, installed: dict[str, str]) -> str:
+    if host.backend.name not in installed:
+        installed[host.backend.name] = host.check_output("systemctl list-unit-files --no-legend --type=service")
+    if not re.search(rf"^{EXPORTERS[request.param][2]}\.service ", installed[host.backend.name], re.MULTILINE):
         pytest.skip("not on this host")
     return str(request.param)
 
 
 def url(host: Any, exporter: str, scheme: str = "https") -> str:
+    port, path, _unit = EXPORTERS[exporter]
     name = re.search(
         r"DNS:([^,\s]+)",
         host.check_output("openssl x509 -noout -ext subjectAltName -in /etc/mlops-tracking/tls/exporter.crt"),
     )
-    return f"--resolve {name[1]}:{PORTS[exporter]}:127.0.0.1 {scheme}://{name[1]}:{PORTS[exporter]}/metrics"
+    return f"--resolve {name[1]}:{port}:127.0.0.1 {scheme}://{name[1]}:{port}/{path}"
 
 
 def status(host: Any, target: str, options: str = "") -> str:
@@ -37,10 +56,10 @@ def status(host: Any, target: str, options: str = "") -> str:
 
 
 def test_service_is_enabled_and_sandboxed(host: Any, exporter: str) -> None:
-    service = host.service(f"prometheus-{exporter}-exporter")
-    assert service.is_enabled
-    assert service.is_running
-    judgement = host.check_output(f"systemd-analyze security --no-pager prometheus-{exporter}-exporter.service")
+    unit = EXPORTERS[exporter][2]
+    assert host.service(unit).is_enabled
+    assert host.service(unit).is_running
+    judgement = host.check_output(f"systemd-analyze security --no-pager {unit}.service")
     assert float(re.search(r"level for \S+: ([\d.]+)", judgement)[1]) <= 2.0
 
 
@@ -61,4 +80,11 @@ def test_old_tls_and_unknown_authorities_are_refused(host: Any, exporter: str) -
 
 def test_hash_and_key_are_not_for_everybody(host: Any, exporter: str) -> None:
     assert host.file("/etc/mlops-tracking/exporter-web.yml").mode == 0o600
-    assert host.run(f"runuser -u nobody -- ls /run/credentials/prometheus-{exporter}-exporter.service").rc != 0
+    assert host.run(f"runuser -u nobody -- ls /run/credentials/{EXPORTERS[exporter][2]}.service").rc != 0
+
+
+def test_debians_nginx_listens_on_edges_alone(host: Any, groups: set[str]) -> None:
+    if not host.service("mlops-metrics-gateway").exists:
+        pytest.skip("no gateway on this host")
+    assert host.service("nginx").is_running is ("nginx_tls" in groups)
+    assert host.service("nginx").is_enabled is ("nginx_tls" in groups)

@@ -24,6 +24,7 @@ from material import (
 )
 
 from ansible_collections.mlops.tracking.plugins.action import preflight
+from ansible_collections.mlops.tracking.plugins.module_utils import _monitoring
 
 ROOT = Path(__file__).resolve().parents[4]
 TIERS = ("postgres", "minio", "mlflow", "nginx_tls")
@@ -96,6 +97,8 @@ def task_vars(case: Case, contract: dict[str, t.Any], files: Path, sources: list
             probe = {"unreachable": True}
         hostvars[host] = {
             **contract,
+            # Its own expression is a filter of this collection, whose loader a test has not.
+            "platform_exporter_hosts": _monitoring.exporter_hosts(groups),
             **trusted(fill(case.vars, files)),
             "groups": groups,
             "group_names": [name for name in groups if host in groups[name]],
