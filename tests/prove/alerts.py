@@ -56,7 +56,7 @@ pathlib.Path("{FOLDER}").mkdir(exist_ok=True)
 pathlib.Path("{FOLDER}/alerts").write_text("")
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain("/etc/mlops-tracking/tls/monitoring.crt", "/etc/mlops-tracking/tls/monitoring.key")
-server = http.server.ThreadingHTTPServer(("127.0.0.1", {PORT}), Handler)
+server = http.server.ThreadingHTTPServer(("", {PORT}), Handler)
 server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
 """
