@@ -115,7 +115,7 @@ def _probes(settings: Mapping[str, Any]) -> list[Config]:
         for host in names
     ]
     jobs = []
-    for name, module, targets in (("public", "public", public), ("certificate", "certificate", certificates)):
+    for name, targets in (("public", public), ("certificate", certificates)):
         if not targets:
             continue
         job = _job(name, settings, [], 0)
@@ -123,7 +123,7 @@ def _probes(settings: Mapping[str, Any]) -> list[Config]:
             {"source_labels": ["__address__"], "target_label": "__param_target"},
             {"target_label": "__address__", "replacement": address(prober, ports["blackbox"])},
         ]
-        probe = {"metrics_path": "/probe", "params": {"module": [module]}, "relabel_configs": relabel}
+        probe = {"metrics_path": "/probe", "params": {"module": [name]}, "relabel_configs": relabel}
         jobs.append({**job, **probe, "static_configs": targets})
     return jobs
 

@@ -25,6 +25,7 @@ PLAIN = f"http://127.0.0.1:{PLAIN_PORT}"
 SHIPPED_PORT = 5998
 SHIPPED = f"http://127.0.0.1:{SHIPPED_PORT}"
 SHIPPED_ADMIN = ("admin", "only-for-this-measurement")
+API = "/api/2.0/mlflow"
 CLIENTS = (1, 16, 64)
 WRITTEN_RUNS = 64
 # Processor time that all processes of a host have used, in hundredths of a second, and what an idle one uses a second.
@@ -387,12 +388,11 @@ def search_body(bench: Bench, size: int) -> dict[str, Any]:
 def measure_load(bench: Bench, sizes: list[int], say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Ask everything of both servers; returns one row for each call, number of clients and state of the index pack."""
     install_wrk(bench)
-    api = "/api/2.0/mlflow"
     experiment = bench.seed("bench-write", WRITTEN_RUNS)
     calls: list[tuple[str, bool, dict[str, Any]]] = [
-        ("get-experiment", True, {"method": "GET", "path": f"{api}/experiments/get?experiment_id={experiment}"}),
-        ("log-metric", True, {"path": f"{api}/runs/log-metric"}),
-        ("log-batch", True, {"path": f"{api}/runs/log-batch"}),
+        ("get-experiment", True, {"method": "GET", "path": f"{API}/experiments/get?experiment_id={experiment}"}),
+        ("log-metric", True, {"path": f"{API}/runs/log-metric"}),
+        ("log-batch", True, {"path": f"{API}/runs/log-batch"}),
     ]
     rows: list[dict[str, Any]] = []
 
@@ -408,24 +408,34 @@ def measure_load(bench: Bench, sizes: list[int], say: Callable[[str], None]) -> 
     for kind, pack, arguments in calls:
         ask(kind, pack, arguments)
     for size in sizes:
-        search = {"path": f"{api}/runs/search", "body": search_body(bench, size)}
+        search = {"path": f"{API}/runs/search", "body": search_body(bench, size)}
         ask("search-runs", True, search, f"search-runs, {size:,} runs")
         with bench.without_pack():
             ask("search-runs", False, search, f"search-runs, {size:,} runs")
     return rows
 
 
+def short_calls(bench: Bench) -> dict[str, dict[str, Any]]:
+    """Return how a read and a write of one thing are asked for."""
+    experiment = bench.seed("bench-write", WRITTEN_RUNS)
+    return {
+        "get-experiment": {"method": "GET", "path": f"{API}/experiments/get?experiment_id={experiment}"},
+        "log-metric": {"path": f"{API}/runs/log-metric"},
+    }
+
+
+def long_calls(bench: Bench, size: int) -> dict[str, dict[str, Any]]:
+    """Return how a hundred metrics are written and an experiment of so many runs is searched."""
+    return {
+        "log-batch": {"path": f"{API}/runs/log-batch"},
+        f"search-runs, {size:,} runs": {"path": f"{API}/runs/search", "body": search_body(bench, size)},
+    }
+
+
 def measure_identity(bench: Bench, size: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Ask as an ordinary user of single sign-on, and beside it both servers that MLflow comes with."""
     install_wrk(bench)
-    api = "/api/2.0/mlflow"
-    experiment = bench.seed("bench-write", WRITTEN_RUNS)
-    calls: dict[str, dict[str, Any]] = {
-        "get-experiment": {"method": "GET", "path": f"{api}/experiments/get?experiment_id={experiment}"},
-        "log-metric": {"path": f"{api}/runs/log-metric"},
-        "log-batch": {"path": f"{api}/runs/log-batch"},
-        f"search-runs, {size:,} runs": {"path": f"{api}/runs/search", "body": search_body(bench, size)},
-    }
+    calls = {**short_calls(bench), **long_calls(bench, size)}
     sides: dict[str, tuple[str, Any]] = {
         "platform": (f"https://{DOMAIN}", nullcontext),
         "plain": (PLAIN, bench.plain),
@@ -445,14 +455,7 @@ def measure_identity(bench: Bench, size: int, say: Callable[[str], None]) -> lis
 def measure_pools(bench: Bench, size: int, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """Ask the platform with its two pools and with one asynchronous pool of as many workers, and during uploads."""
     install_wrk(bench)
-    api = "/api/2.0/mlflow"
-    experiment = bench.seed("bench-write", WRITTEN_RUNS)
-    calls: dict[str, dict[str, Any]] = {
-        "get-experiment": {"method": "GET", "path": f"{api}/experiments/get?experiment_id={experiment}"},
-        "log-metric": {"path": f"{api}/runs/log-metric"},
-        "log-batch": {"path": f"{api}/runs/log-batch"},
-        f"search-runs, {size:,} runs": {"path": f"{api}/runs/search", "body": search_body(bench, size)},
-    }
+    calls = {**short_calls(bench), **long_calls(bench, size)}
     figures: dict[str, dict[str, Any]] = {}
     for name, arrangement in {"two pools": nullcontext, "one pool": bench.one_pool}.items():
         with arrangement():
@@ -474,12 +477,7 @@ def measure_pools(bench: Bench, size: int, say: Callable[[str], None]) -> list[d
 def measure_watching(bench: Bench, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Ask the platform with everything that watches it and without, in turns; also what each unit uses meanwhile."""
     install_wrk(bench)
-    api = "/api/2.0/mlflow"
-    experiment = bench.seed("bench-write", WRITTEN_RUNS)
-    calls: dict[str, dict[str, Any]] = {
-        "get-experiment": {"method": "GET", "path": f"{api}/experiments/get?experiment_id={experiment}"},
-        "log-metric": {"path": f"{api}/runs/log-metric"},
-    }
+    calls = short_calls(bench)
     found: dict[str, dict[str, list[dict[str, float]]]] = {call: {"watched": [], "unwatched": []} for call in calls}
     used: Counter[str] = Counter()
     watched_seconds = 0.0
