@@ -36,6 +36,7 @@ IDENTITY_REQUIREMENTS = (
     ROOT / "roles" / "mlflow" / "files" / "requirements-3.17.2.txt",
     ROOT / "tests" / "identity" / "requirements.txt",
 )
+PYTHON_LOCKS = sorted((ROOT / "roles").glob("*/files/requirements*.txt"))
 EXAMPLE_REQUIREMENTS = ROOT / "examples" / "requirements.txt"
 MINIO_MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 LOCAL_AUTHORITIES = Path("/usr/local/share/ca-certificates")
@@ -55,6 +56,8 @@ STOPSIGNAL SIGRTMIN+3
 CMD ["/bin/sh", "-c", "mount --make-rshared / && exec /sbin/init"]
 """
 IMAGE_FILES = ROOT / "tools" / "image"
+# The engine's client, quicker into hosts.
+CLIENT = ROOT / "tools" / "path"
 DOMAIN = "mlflow.example.com"
 
 
@@ -309,6 +312,43 @@ def make_image(release: int) -> str:
     return name
 
 
+def run_in_host(script: str, out: Path, variables: Iterable[str] = ()) -> None:
+    """Run a script in a Debian 13 host that has this machine's authorities and these variables, and `out` as /out."""
+    prepare_host = (
+        "set -e; cp -r /authorities/. /usr/local/share/ca-certificates/ 2>/dev/null || true;"
+        " update-ca-certificates >/dev/null; apt-get update -qq; "
+    )
+    command: list[str | Path] = ["docker", "run", "--rm", "--network=host", "--label=mlops.tracking=build"]
+    command += [f"--volume={out}:/out", f"--volume={LOCAL_AUTHORITIES}:/authorities:ro"]
+    command += [f"--env={name}={os.environ[name]}" for name in variables if name in os.environ]
+    run([*command, image_name(13), "bash", "-c", prepare_host + script])
+
+
+def wheels() -> Path:
+    """Return the folder of what the roles' Python environments are made of on Debian 13."""
+    return CACHE / "files" / f"wheels-{digest(image_name(13), *(lock.read_text() for lock in PYTHON_LOCKS))}"
+
+
+def download_wheels() -> str:
+    """Download the roles' locked Python packages once, so that hosts take them from this machine."""
+    folder = wheels()
+    if folder.exists():
+        return folder.name
+    partial = folder.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    for lock in PYTHON_LOCKS:
+        (partial / "locks" / lock.parts[-3]).mkdir(parents=True)
+        shutil.copy(lock, partial / "locks" / lock.parts[-3])
+    script = (
+        "apt-get install -y -qq --no-install-recommends python3-venv >/dev/null; python3 -m venv /tmp/venv;"
+        " export PIP_CERT=/etc/ssl/certs/ca-certificates.crt; for lock in /out/locks/*/*; do /tmp/venv/bin/pip download"
+        " --quiet --disable-pip-version-check --no-deps --require-hashes --dest /out --requirement $lock; done"
+    )
+    run_in_host(script, partial, ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"))
+    partial.rename(folder)
+    return folder.name
+
+
 def minio_archive() -> Path:
     """Return the archive of the object store, named by its version."""
     return CACHE / "files" / f"minio-{digest(MINIO_MODULE)}.tar.gz"
@@ -338,31 +378,13 @@ def make_minio() -> str:
     out = CACHE / "minio-build"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    # In a Debian 13 host, as this machine may have no Go or an old one.
+    # This machine may have no Go or an old one.
     script = (
-        "set -e; cp -r /authorities/. /usr/local/share/ca-certificates/ 2>/dev/null || true;"
-        " update-ca-certificates >/dev/null; apt-get update -qq;"
-        " apt-get install -y -qq --no-install-recommends golang-1.24-go >/dev/null;"
+        "apt-get install -y -qq --no-install-recommends golang-1.24-go >/dev/null;"
         " cd /tmp; GOBIN=/out GOFLAGS=-buildvcs=false /usr/lib/go-1.24/bin/go install -trimpath -ldflags '-s -w'"
         f" {MINIO_MODULE}"
     )
-    proxies = [f"--env={key}={os.environ[key]}" for key in ("GOPROXY", "GONOSUMDB", "GOSUMDB") if key in os.environ]
-    run(
-        [
-            "docker",
-            "run",
-            "--rm",
-            "--network=host",
-            "--label=mlops.tracking=build",
-            f"--volume={out}:/out",
-            f"--volume={LOCAL_AUTHORITIES}:/authorities:ro",
-            *proxies,
-            image_name(13),
-            "bash",
-            "-c",
-            script,
-        ]
-    )
+    run_in_host(script, out, ("GOPROXY", "GONOSUMDB", "GOSUMDB"))
     partial = archive.with_suffix(".partial")
     with tarfile.open(partial, "w:gz") as tar:
         tar.add(out / "minio", "minio")
@@ -430,6 +452,7 @@ def prepare(stages: Stages, releases: Iterable[int] = (13,)) -> None:
     stages("Container engine", start_engine)
     for release in releases:
         stages(f"Image of a bare Debian {release} host", partial(make_image, release))
+    stages("Python packages of the hosts", download_wheels)
     stages("Object store, built from source", make_minio)
     stages("Identity provider", get_keycloak)
 
@@ -523,6 +546,9 @@ class Lab:
             "monitoring_scrape_seconds": 10,
             "monitoring_retention_size": "1GB",
         }
+        # The others show that an index does, too.
+        if self.release == 13:
+            variables["platform_python_find_links"] = f"/var/cache/lab/{wheels().name}"
         if self.scenario in ("single", "prod", "sso"):
             variables |= self.teams()
         hosts = {host: {"ansible_host": self.container(host)} for host in self.hosts}
@@ -642,7 +668,7 @@ def tool_environment() -> dict[str, str]:
     """Return the environment in which Ansible and its friends run."""
     return {
         **os.environ,
-        "PATH": f"{venv_directory() / 'bin'}:{os.environ['PATH']}",
+        "PATH": f"{CLIENT}:{venv_directory() / 'bin'}:{os.environ['PATH']}",
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
         "ANSIBLE_FORCE_COLOR": "0",

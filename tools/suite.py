@@ -29,19 +29,21 @@ REASONS = re.compile(r'fatal: |FAILED (?!- RETRY)|ERROR |E  |.*error: |.*: Execu
 REASONS_SHOWN = 12
 # Each has a scenario that shows it alone.
 ROLES = (
-    "monitoring",
     "mlflow",
     "keycloak",
     "nginx_tls",
+    "monitoring",
+    "audit",
     "postgres",
     "minio",
     "pki",
     "prometheus_exporter",
     "common",
-    "audit",
 )
 # Of the proof whose long form sends 20,000 requests.
 AUDIT_SHORT = ("--requests", "1500", "--kills", "5", "--rotations", "2", "--stops", "1")
+
+SCHEMA_TESTS = "tests/integration/test_mlflow_schema.py"
 
 # Files that start servers share them.
 IDENTITY_OPTIONS = ("-n", "2", "--dist", "loadfile")
@@ -146,13 +148,10 @@ def single() -> list[Step]:
 
 def prod() -> list[Step]:
     """Return the scenario `prod` with its proofs."""
-    same_time = ("tests/prove/same_time.py", "--lab", "molecule-prod", "--rounds", "one", "--once")
     return [
         molecule_kept("prod"),
         mlflow_modules("prod", "promotion"),
         proof("attacks", "tests/prove/attacks.py", "--lab", "molecule-prod", hosts="prod"),
-        # Last, as it takes the data away.
-        proof("same time", *same_time, hosts="prod"),
         remove("prod"),
     ]
 
@@ -186,6 +185,7 @@ def long_proofs() -> list[Step]:
     parts = ("converge", "memory", "load", "artifacts", "pools")
     return [
         molecule("bookworm"),
+        Step("schema", ("env", f"MLFLOW_PYTHON={identity()[0]}", *python("-m", "pytest", SCHEMA_TESTS, "-q"))),
         proof("kills", "tests/prove/kills.py", "--kills", "10"),
         proof("secrets", "tests/prove/secrets_in_output.py", "--lab", "prove-single", "--fresh", "--check"),
         proof("benchmark prod", *prod),
@@ -308,10 +308,10 @@ def main() -> int:
             stages("Ansible and the test tools", lab_module.make_venv)
         else:
             prepare(stages, (13, 12) if options.command == "test" else (13,))
-        if options.command != "prove":
-            stages("MLflow, for the tests of the identity package", lab_module.make_identity_venv)
+        stages("MLflow, for the tests of the identity package", lab_module.make_identity_venv)
+        if options.command != "check":
+            stages("PostgreSQL, for tests that start one", lab_module.install_postgresql)
         if options.command == "test":
-            stages("PostgreSQL, for the tests of the identity package", lab_module.install_postgresql)
             stages("A data scientist's Python", lab_module.make_example)
     except LabError as error:
         print(f"\n{error}\n0 passed, 1 failed", flush=True)

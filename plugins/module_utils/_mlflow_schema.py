@@ -106,6 +106,9 @@ class Database:
 
     def migrate(self, lock_timeout_seconds: float) -> tuple[Schema, Schema]:
         """Bring the database to the installed code's revision, alone; returns before and after."""
+        before = self.schema()
+        if before.up_to_date:
+            return before, before
         with self._lock(lock_timeout_seconds):
             # Read under the lock: another host may have migrated while this one waited.
             before = self.schema()

@@ -156,13 +156,10 @@ def ask(module: AnsibleModule, action: str) -> tuple[Schema, Schema]:
 
 def converge(module: AnsibleModule) -> dict[str, t.Any]:
     """Read, and migrate where that is wanted and needed."""
-    dummy, before = ask(module, "read")
+    migrates = module.params["state"] == "migrated"
+    before, after = ask(module, "migrate" if migrates and not module.check_mode else "read")
     before.check_known()
-    after, revision = before, before.database_revision
-    if module.params["state"] == "migrated" and not before.up_to_date:
-        if not module.check_mode:
-            before, after = ask(module, "migrate")
-        revision = after.code_revision
+    revision = after.code_revision if migrates else before.database_revision
     return {
         "changed": revision != before.database_revision,
         "before": before.database_revision,

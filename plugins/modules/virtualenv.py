@@ -70,6 +70,8 @@ import shutil
 from ansible.module_utils.basic import AnsibleModule
 
 MARKER = ".mlops-tracking"
+# A third of what libraries bring, and no service imports it.
+TESTS = "/tests?/"
 
 
 def fingerprint(requirements: str, python: str) -> str:
@@ -89,8 +91,9 @@ def read_marker(path: str) -> str:
 
 def pip_arguments(params: dict[str, str], requirements_file: str) -> list[str]:
     """Return pip's arguments for these module parameters."""
+    arguments = ["install", "--no-input", "--disable-pip-version-check", "--no-compile", "--require-hashes"]
     # The lock is the whole answer: pip's own search would ask for newer releases of what an entry wants with extras.
-    arguments = ["install", "--no-input", "--disable-pip-version-check", "--require-hashes", "--no-deps"]
+    arguments.append("--no-deps")
     if params["index_url"]:
         arguments += ["--index-url", params["index_url"]]
     if params["find_links"]:
@@ -109,6 +112,14 @@ def run_pip(module: AnsibleModule, arguments: list[str], failure: str) -> None:
         module.fail_json(msg=f"{failure}: " + " | ".join((err or out).strip().splitlines()[-5:]))
 
 
+def compile_sources(module: AnsibleModule) -> None:
+    """Compile on every core what a service may import, as its user may not write here; pip would use one core."""
+    path = module.params["path"]
+    python, library = os.path.join(path, "bin", "python"), os.path.join(path, "lib")
+    # Without a look at the result: libraries bring templates and examples that are no valid Python.
+    module.run_command([python, "-m", "compileall", "-q", "-j", "0", "-x", TESTS, library])
+
+
 def install(module: AnsibleModule, wanted: str) -> None:
     """Make the environment anew and mark it only when everything is in it."""
     path = module.params["path"]
@@ -125,6 +136,7 @@ def install(module: AnsibleModule, wanted: str) -> None:
         pip_arguments(module.params, requirements_file),
         f"pip could not install the locked requirements into {path}",
     )
+    compile_sources(module)
     run_pip(module, ["check", "--disable-pip-version-check"], f"The locked requirements in {path} do not fit together")
     temporary = os.path.join(path, MARKER + ".new")
     with open(temporary, "w", encoding="utf-8") as handle:

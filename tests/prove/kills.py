@@ -56,7 +56,8 @@ class Run:
         self._process = subprocess.Popen(
             playbook_command(the_lab, path),
             cwd=ROOT,
-            env=tool_environment(),
+            # What runs on the hosts must not end with it.
+            env=tool_environment() | {"LAB_EXEC": "engine"},
             stdout=self._out,
             stderr=self._out,
             start_new_session=True,

@@ -148,8 +148,9 @@ def bare_names(template: str, names: set[str]) -> set[str]:
 @pytest.mark.parametrize("role", ROLES)
 def test_switches_given_on_the_command_line_are_understood(role: str) -> None:
     """`--extra-vars name=false` is a text, which a bare condition refuses or a template takes for true."""
-    found = [(path.name, name) for path, text in texts(role) for name in bare_names(text, switches(role))]
+    names = switches(role)
+    found = [(path.name, name) for path, text in texts(role) for name in bare_names(text, names)]
     for folder in ("defaults", "vars"):
         for path in (ROOT / "roles" / role / folder).glob("*.yml"):
-            found += [(path.name, name) for text in strings(load(path)) for name in bare_names(text, switches(role))]
+            found += [(path.name, name) for text in strings(load(path)) for name in bare_names(text, names)]
     assert not found

@@ -31,7 +31,7 @@ PYTHON
 chmod 755 "$3/bin/python"
 """
 
-BASE = ["install", "--no-input", "--disable-pip-version-check", "--require-hashes", "--no-deps"]
+BASE = ["install", "--no-input", "--disable-pip-version-check", "--no-compile", "--require-hashes", "--no-deps"]
 TEST_ARGUMENTS: list[tuple[str, str, list[str]]] = [
     ("", "", []),
     ("https://mirror.test/simple", "", ["--index-url", "https://mirror.test/simple"]),
