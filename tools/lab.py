@@ -38,13 +38,14 @@ IDENTITY_REQUIREMENTS = (
 )
 PYTHON_LOCKS = sorted((ROOT / "roles").glob("*/files/requirements*.txt"))
 EXAMPLE_REQUIREMENTS = ROOT / "examples" / "requirements.txt"
+OPENSEARCH_LOCK = ROOT / "tests" / "opensearch.txt"
 MINIO_MODULE = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
 LOCAL_AUTHORITIES = Path("/usr/local/share/ca-certificates")
 # The distribution's, which sees the distribution's packages.
 SYSTEM_PYTHON = "/usr/bin/python3"
 SUITES = {13: "trixie", 12: "bookworm"}
 # Scenarios of roles that the older release has no packages for.
-NEW_ONLY = ("keycloak",)
+NEW_ONLY = ("keycloak", "log_shipping")
 IMAGE_PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-apt,ca-certificates,sudo,iproute2,curl,procps"
 # Shared mounts, as on a real host: without them systemd cannot hand credentials to a service.
 DOCKERFILE = """\
@@ -125,7 +126,7 @@ def missing_packages() -> list[str]:
         wanted += ["mmdebstrap", "debian-archive-keyring"]
     if not shutil.which("git"):
         wanted.append("git")
-    if not keycloak_archive().exists() and not system_python_has("lxml"):
+    if not (keycloak_archive().exists() and opensearch_jars().exists()) and not system_python_has("lxml"):
         wanted += ["python3", "python3-lxml"]
     return wanted
 
@@ -430,19 +431,60 @@ def get_keycloak() -> str:
         "artifact_id": "keycloak-quarkus-dist",
         "version": version,
         "extension": "tar.gz",
-        "checksum_alg": "sha1",
-        "timeout": 60,
         "dest": str(partial),
-        "mode": "0644",
     }
-    command = [str(venv_directory() / "bin" / "ansible"), "localhost", "--inventory=localhost,", "--connection=local"]
-    command += [f"--extra-vars=ansible_python_interpreter={SYSTEM_PYTHON}"]
-    command += ["--module-name=community.general.maven_artifact", f"--args={json.dumps(options)}"]
-    run(command, env=tool_environment())
+    maven_artifacts("localhost,", options)
     if sha256_of(partial) != checksum:
         raise LabError(f"The archive of Keycloak {version} has not the checksum {checksum}, but {sha256_of(partial)}.")
     partial.rename(archive)
     return archive.name
+
+
+def maven_artifacts(inventory: str, options: dict[str, str]) -> None:
+    """Download an artifact for each host of an inventory; options may be templates of its variables."""
+    common = {"checksum_alg": "sha1", "timeout": "60", "mode": "0644"}
+    command = [str(venv_directory() / "bin" / "ansible"), "all", f"--inventory={inventory}", "--connection=local"]
+    command += [f"--extra-vars=ansible_python_interpreter={SYSTEM_PYTHON}", "--forks=6"]
+    command += ["--module-name=community.general.maven_artifact", f"--args={json.dumps({**common, **options})}"]
+    run(command, env=tool_environment())
+
+
+def opensearch_lock() -> dict[str, str]:
+    """Return the jars of an OpenSearch node, by `group:artifact:version`, with their checksums."""
+    lines = [line for line in OPENSEARCH_LOCK.read_text().splitlines() if line and not line.startswith("#")]
+    return {coordinates: checksum for checksum, coordinates in (line.split() for line in lines)}
+
+
+def opensearch_jars() -> Path:
+    """Return the folder of these jars."""
+    return CACHE / "files" / f"opensearch-{digest(OPENSEARCH_LOCK.read_text())}"
+
+
+def get_opensearch() -> str:
+    """Download the jars once, each with its pinned checksum; a node of them is the target of shipped logs."""
+    folder = opensearch_jars()
+    if folder.exists():
+        return folder.name
+    partial = folder.with_suffix(".partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    wanted = {partial / f"{coordinates.replace(':', '_')}.jar": coordinates for coordinates in opensearch_lock()}
+    missing = {}
+    for path, coordinates in wanted.items():
+        if not (path.exists() and sha256_of(path) == opensearch_lock()[coordinates]):
+            path.unlink(missing_ok=True)
+            group, artifact, version = coordinates.split(":")
+            missing[path.name] = {"group": group, "artifact": artifact, "version": version, "path": str(path)}
+    if missing:
+        inventory = CACHE / "opensearch.json"
+        inventory.write_text(json.dumps({"all": {"hosts": missing}}))
+        names = {"group_id": "group", "artifact_id": "artifact", "version": "version", "dest": "path"}
+        maven_artifacts(str(inventory), {option: f"{{{{ {name} }}}}" for option, name in names.items()})
+        inventory.unlink()
+    for path, coordinates in wanted.items():
+        if sha256_of(path) != opensearch_lock()[coordinates]:
+            raise LabError(f"{coordinates} has not the checksum in {OPENSEARCH_LOCK.name}, but {sha256_of(path)}.")
+    partial.rename(folder)
+    return folder.name
 
 
 def prepare(stages: Stages, releases: Iterable[int] = (13,)) -> None:
@@ -549,6 +591,8 @@ class Lab:
         # The others show that an index does, too.
         if self.release == 13:
             variables["platform_python_find_links"] = f"/var/cache/lab/{wheels().name}"
+        if self.scenario == "log_shipping":
+            variables["search_node_jars"] = f"/var/cache/lab/{opensearch_jars().name}"
         if self.scenario in ("single", "prod", "sso"):
             variables |= self.teams()
         hosts = {host: {"ansible_host": self.container(host)} for host in self.hosts}
@@ -759,6 +803,15 @@ MLflow answers at https://{DOMAIN} (this machine's /etc/hosts knows the name).
     )
 
 
+def ready(the_lab: Lab) -> None:
+    """Do what Molecule needs before it makes the hosts of a lab."""
+    stages = Stages()
+    prepare(stages, {13, the_lab.release})
+    if the_lab.scenario == "log_shipping":
+        stages("Log search", get_opensearch)
+    the_lab.write()
+
+
 def example(the_lab: Lab) -> str:
     """Run examples/train.py as a data scientist would, with nothing but the address and a password."""
     make_example()
@@ -815,9 +868,7 @@ def main() -> int:
         elif options.command == "down":
             down(options.lab)
         elif options.command == "ready":
-            the_lab = lab(options.lab)
-            prepare(Stages(), {13, the_lab.release})
-            the_lab.write()
+            ready(lab(options.lab))
         elif options.command == "facts":
             print(json.dumps(lab(options.lab).facts()))
         elif options.command == "hosts":

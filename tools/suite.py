@@ -39,6 +39,7 @@ ROLES = (
     "pki",
     "prometheus_exporter",
     "common",
+    "log_shipping",
 )
 # Of the proof whose long form sends 20,000 requests.
 AUDIT_SHORT = ("--requests", "1500", "--kills", "5", "--rotations", "2", "--stops", "1")

@@ -51,6 +51,9 @@ SHARED = (
     "platform_ca_certificate",
     "platform_ca_private_key",
     "platform_mlflow_version",
+    "platform_log_search_url",
+    "platform_log_search_user",
+    "platform_log_search_index",
     *PORTS,
 )
 

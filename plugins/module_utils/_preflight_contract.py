@@ -41,6 +41,8 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 _SQL_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}\Z")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
 _USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}\Z")
+_HTTPS = re.compile(r"https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:\d+)?(/[A-Za-z0-9._-]+)*\Z")
+_INDEX = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}\Z")
 _TAKEN_DATABASES = ("postgres", "template0", "template1")
 _TAKEN_ROLES = ("postgres", "public", "none", "user", "current_user", "session_user")
 _MOST_CONNECTIONS = 10_000
@@ -56,6 +58,7 @@ def check_values(contract: Contract, groups: Groups, mlflow_versions: Sequence[s
     yield from check_ports(contract)
     yield from check_connections(contract, groups)
     yield from check_paths(contract)
+    yield from check_log_search(contract)
     yield from check_version(contract, mlflow_versions)
     yield from check_teams(contract)
 
@@ -255,7 +258,7 @@ def _enough_connections(connections: int, hosts: int) -> bool:
 
 def check_paths(contract: Contract) -> Iterator[Problem]:
     """Paths on the hosts are absolute."""
-    for name in ("platform_tls_directory", "platform_ca_file"):
+    for name in ("platform_tls_directory", "platform_ca_file", "platform_log_search_ca_file"):
         value = contract.get(name)
         if value is not None and not str(value).startswith("/"):
             yield Problem(
@@ -263,6 +266,36 @@ def check_paths(contract: Contract) -> Iterator[Problem]:
                 f"is {show(name, value)}, which is not an absolute path.",
                 "start it with /, such as /etc/mlops-tracking/tls.",
             )
+
+
+def check_log_search(contract: Contract) -> Iterator[Problem]:
+    """Where logs go, if they go anywhere."""
+    name = "platform_log_search_url"
+    url = str(contract.get(name) or "")
+    if not url:
+        return
+    if not _HTTPS.match(url):
+        # What stands before an @ may be a password.
+        shown = "" if "@" in url else f" ({show(name, url)})"
+        yield Problem(
+            name,
+            f"is no https:// URL of a server{shown}.",
+            "write scheme, host and port alone, such as https://logs.example.com:9200.",
+        )
+    user = str(contract.get("platform_log_search_user") or "")
+    if not _USER.match(user):
+        yield Problem(
+            "platform_log_search_user",
+            f'is "{user}", but logs are written with an account.',
+            "write the name that the server knows it by, such as mlops-logs.",
+        )
+    index = contract.get("platform_log_search_index")
+    if index is not None and not _INDEX.match(str(index)):
+        yield Problem(
+            "platform_log_search_index",
+            f"is {show('platform_log_search_index', index)}, which no index can be called.",
+            "use a-z, 0-9, _ and -, and begin with a letter or digit, such as mlops-logs.",
+        )
 
 
 def check_version(contract: Contract, versions: Sequence[str]) -> Iterator[Problem]:

