@@ -269,7 +269,8 @@ def test_no_line_is_lost_or_doubled_when_the_shipper_is_killed_ten_times(
 def test_a_wrong_authority_is_refused(host: Any, find: Callable[..., Any], batch: str) -> None:
     """Nothing leaves the host for a server that cannot prove its name; it waits instead."""
     settings = "/etc/syslog-ng/mlops-tracking/search.conf"
-    host.check_output(f'sed -i.kept \'s#ca-file("{CA}")#ca-file("/etc/ssl/certs/ca-certificates.crt")#\' {settings}')
+    host.check_output(f'sed -i.kept \'s#"ca_file" "{CA}"#"ca_file" "/etc/ssl/certs/ca-certificates.crt"#\' {settings}')
+    assert host.run(f"cmp {settings} {settings}.kept").rc == 1
     host.check_output("systemctl restart syslog-ng.service")
     try:
         write(host, batch, 0, 1)
