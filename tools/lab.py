@@ -22,6 +22,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -92,6 +93,7 @@ class Stages:
 
     def __init__(self) -> None:
         self.start = time.monotonic()
+        self._beside = False
 
     def __call__(self, title: str, work: Callable[[], str | None]) -> None:
         """Run one stage; what it returns is printed behind its title."""
@@ -99,10 +101,19 @@ class Stages:
         print(f"[{begin - self.start:6.1f} s] {title} ...", flush=True)
         note = work()
         print(
-            f"[{time.monotonic() - self.start:6.1f} s]   done in {time.monotonic() - begin:.1f} s"
-            f"{': ' + note if note else ''}",
+            f"[{time.monotonic() - self.start:6.1f} s]   {f'{title}: ' if self._beside else ''}"
+            f"done in {time.monotonic() - begin:.1f} s{': ' + note if note else ''}",
             flush=True,
         )
+
+    def beside(self, *works: Callable[[], None]) -> None:
+        """Run works that have stages of their own, side by side; the first error ends this when all have ended."""
+        self._beside = True
+        with ThreadPoolExecutor() as pool:
+            running = [pool.submit(work) for work in works]
+        self._beside = False
+        for one in running:
+            one.result()
 
 
 # ---------------------------------------------------------------- what a fresh machine needs

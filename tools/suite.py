@@ -17,6 +17,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import lab as lab_module
@@ -292,6 +293,24 @@ def run_phase(groups: list[list[Step]], start: float) -> dict[str, bool]:
         return {name: passed for group in running for name, passed in group.result().items()}
 
 
+MLFLOW_STAGE = ("MLflow, for the tests of the identity package", lab_module.make_identity_venv)
+
+
+def prepare_labs(stages: Stages, command: str) -> None:
+    """Do what a fresh machine needs for the labs."""
+    prepare(stages, (13, 12) if command == "test" else (13,))
+    if command == "test":
+        stages("Log search", lab_module.get_opensearch)
+
+
+def prepare_tests(stages: Stages, command: str) -> None:
+    """Do what a fresh machine needs for tests besides the labs."""
+    stages(*MLFLOW_STAGE)
+    stages("PostgreSQL, for tests that start one", lab_module.install_postgresql)
+    if command == "test":
+        stages("A data scientist's Python", lab_module.make_example)
+
+
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -304,16 +323,13 @@ def main() -> int:
     stages = Stages()
     engine_before = lab_module.engine_answers()
     try:
+        stages("Packages of this machine", lab_module.install_packages)
         if options.command == "check":
-            stages("Packages of this machine", lab_module.install_packages)
             stages("Ansible and the test tools", lab_module.make_venv)
+            stages(*MLFLOW_STAGE)
         else:
-            prepare(stages, (13, 12) if options.command == "test" else (13,))
-        stages("MLflow, for the tests of the identity package", lab_module.make_identity_venv)
-        if options.command != "check":
-            stages("PostgreSQL, for tests that start one", lab_module.install_postgresql)
-        if options.command == "test":
-            stages("A data scientist's Python", lab_module.make_example)
+            # One waits for downloads while the other compiles.
+            stages.beside(*(partial(work, stages, options.command) for work in (prepare_labs, prepare_tests)))
     except LabError as error:
         print(f"\n{error}\n0 passed, 1 failed", flush=True)
         return 1

@@ -85,7 +85,7 @@ def test_a_request_is_done_when_every_document_is_there(module: t.Any, items: li
 
 @pytest.mark.parametrize("answer", [b"", b"<html>", b'{"items": []}', b'{"items": [{"create": {"status": 201}}] * 2}'])
 def test_an_answer_about_something_else_is_no_success(module: t.Any, answer: bytes) -> None:
-    with pytest.raises(ValueError, match="Expecting|Extra data|1 documents were sent"):
+    with pytest.raises(ValueError, match=r"Expecting|Extra data|1 documents were sent"):
         module.not_stored(answer, 1)
 
 
