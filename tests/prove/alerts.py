@@ -27,6 +27,7 @@ from shared import (
     finish,
     inside,
     lab,
+    new_client,
     playbook,
     read_secrets,
     resolve,
@@ -135,10 +136,7 @@ def main() -> int:
     options = parser.parse_args()
     begin = time.monotonic()
     the_lab = lab(options.lab)
-    client = requests.Session()
-    # Else REQUESTS_CA_BUNDLE takes the place of this authority.
-    client.trust_env = False
-    client.verify = authority(the_lab, read_secrets(the_lab))
+    session = new_client(authority(the_lab, read_secrets(the_lab)))
     resolve(DOMAIN, address(containers(the_lab, "nginx.service")[0]))
     monitoring = containers(the_lab, "prometheus-alertmanager.service")[0]
     name = inside(monitoring, "hostname").strip()
@@ -178,11 +176,11 @@ def main() -> int:
     try:
         for fault in todo:
             fault.begin()
-        fired = wait(monitoring, names, "firing", limit, client)
+        fired = wait(monitoring, names, "firing", limit, session)
     finally:
         for fault in todo:
             fault.end()
-    resolved = wait(monitoring, names, "resolved", limit, client)
+    resolved = wait(monitoring, names, "resolved", limit, session)
     webhook.terminate()
     playbook(the_lab, str(play), quiet=True)
     return finish(

@@ -19,7 +19,7 @@ from typing import Any
 import requests
 from attempts import FILE, MODEL, SEARCH, Attempt, cookies, look, nobody, other_proofs, promote, swap, tokens
 from forged_tokens import Forger
-from shared import DOMAIN, Lab, address, containers, finish, inside, lab, resolve
+from shared import DOMAIN, Lab, address, containers, finish, inside, lab, new_client, resolve
 from sign_on import AJAX, API, BASE, SESSION_COOKIE, Platform, bearer
 
 CONTENT = b"what governance looked at"
@@ -83,10 +83,7 @@ class Ports:
             if the_lab.container(host) in containers(the_lab, "mlflow-rest.service")
             for port in (5000, 5001)
         ]
-        self.session = requests.Session()
-        self.session.trust_env, self.session.verify = False, platform.ca
-        self.stranger = requests.Session()
-        self.stranger.trust_env, self.stranger.verify = False, platform.ca
+        self.session, self.stranger = new_client(platform.ca), new_client(platform.ca)
         files = []
         for name in ("nginx_tls.crt", "nginx_tls.key"):
             (folder / name).write_text(inside(edge, "cat", f"/etc/mlops-tracking/tls/{name}"))
@@ -220,9 +217,7 @@ def main() -> int:
     things = prepare(platform, people)
     attempts = table(platform, people, browser, things)
     before = state(platform, people["grace"], things)
-    plain = requests.Session()
-    plain.trust_env, plain.verify = False, platform.ca
-    bad = try_all(plain, BASE, attempts, people["ada"])
+    bad = try_all(new_client(platform.ca), BASE, attempts, people["ada"])
     tried, more = at_the_ports(the_lab, platform, attempts, people["ada"])
     after = state(platform, people["grace"], things)
     changed = [] if after == before else [f"changed: {before} -> {after}"]

@@ -31,6 +31,7 @@ from shared import (
     finish,
     inside,
     lab,
+    new_client,
     playbook_command,
     read_secrets,
     resolve,
@@ -86,8 +87,7 @@ class Load:
 
     def client(self, connection: int) -> None:
         """Send requests until there are enough."""
-        session = requests.Session()
-        session.verify, session.trust_env = self.certificate, False
+        session = new_client(self.certificate)
         while (turn := self.take()) is not None:
             kind = self.kinds[turn % len(self.kinds)]
             try:
@@ -101,9 +101,7 @@ class Load:
 
 def call(certificate: str, user: tuple[str, str], method: str, path: str, **arguments: object) -> dict[str, object]:
     """Call MLflow and return what it answers."""
-    session = requests.Session()
-    session.trust_env = False
-    answer = session.request(method, f"{API}/{path}", auth=user, verify=certificate, timeout=60, **arguments)  # type: ignore[arg-type]
+    answer = new_client(certificate).request(method, f"{API}/{path}", auth=user, timeout=60, **arguments)  # type: ignore[arg-type]
     answer.raise_for_status()
     found: dict[str, object] = answer.json()
     return found

@@ -14,7 +14,20 @@ import threading
 import time
 
 import requests
-from shared import DOMAIN, Lab, address, authority, containers, finish, inside, lab, playbook, read_secrets, resolve
+from shared import (
+    DOMAIN,
+    Lab,
+    address,
+    authority,
+    containers,
+    finish,
+    inside,
+    lab,
+    new_client,
+    playbook,
+    read_secrets,
+    resolve,
+)
 
 # Prints port and serial number of the certificate for each port that is not on loopback alone.
 SERIALS = """
@@ -54,11 +67,8 @@ class Watch(threading.Thread):
         good = time.monotonic()
         while not self.stop.wait(0.2):
             self.asked += 1
-            session = requests.Session()
-            # Else REQUESTS_CA_BUNDLE takes the place of this authority.
-            session.trust_env = False
             try:
-                session.get(f"https://{DOMAIN}/health", verify=self._certificate, timeout=30).raise_for_status()
+                new_client(self._certificate).get(f"https://{DOMAIN}/health", timeout=30).raise_for_status()
             except requests.RequestException as error:
                 self.failures.append(f"{type(error).__name__}: {error}"[:200])
                 continue

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import requests
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
@@ -38,6 +40,13 @@ from lab import (  # noqa: E402
 __all__ = ["DOMAIN", "ROOT", "Lab", "Stages", "lab", "playbook", "prepare", "read_secrets", "tool_environment"]
 
 PUBLIC = {"platform_ca_certificate"}
+
+
+def new_client(authority_file: str | Path) -> requests.Session:
+    """Return a client that trusts this authority, whatever REQUESTS_CA_BUNDLE and its like say."""
+    session = requests.Session()
+    session.verify, session.trust_env = str(authority_file), False
+    return session
 
 
 def secret_texts(secrets: Mapping[str, str]) -> dict[str, str]:

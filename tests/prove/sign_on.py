@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
-from shared import DOMAIN, Lab, authority, containers, read_secrets
+from shared import DOMAIN, Lab, authority, containers, new_client, read_secrets
 
 BASE = f"https://{DOMAIN}"
 API = f"{BASE}/api/2.0/mlflow"
@@ -37,17 +37,13 @@ class Platform:
 
     def browser(self) -> requests.Session:
         """Return a browser without a session."""
-        browser = requests.Session()
-        browser.verify = self.ca
-        # Else REQUESTS_CA_BUNDLE takes the place of this authority.
-        browser.trust_env = False
+        browser = new_client(self.ca)
         browser.headers["Accept"] = "text/html"
         return browser
 
     def ask(self, method: str, url: str, **options: Any) -> requests.Response:
         """Return the answer to a program, which keeps nothing and follows nothing."""
-        with requests.Session() as session:
-            session.verify, session.trust_env = self.ca, False
+        with new_client(self.ca) as session:
             return session.request(method, url, timeout=TIMEOUT, allow_redirects=False, **options)
 
     # ------------------------------------------------------------ administration

@@ -23,7 +23,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from shared import DOMAIN, Lab, address, authority, containers, finish, inside, lab, read_secrets, resolve
+from shared import DOMAIN, Lab, address, authority, containers, finish, inside, lab, new_client, read_secrets, resolve
 from urllib3.util import Retry
 
 API = f"https://{DOMAIN}/api/2.0/mlflow"
@@ -41,12 +41,9 @@ RETRIES = Retry(
 
 def new_session(certificate: str, password: str) -> requests.Session:
     """Return a client as MLflow's own would be."""
-    session = requests.Session()
+    session = new_client(certificate)
     session.mount("https://", HTTPAdapter(max_retries=RETRIES))
     session.auth = ("admin", password)
-    session.verify = certificate
-    # Else REQUESTS_CA_BUNDLE takes the place of this authority.
-    session.trust_env = False
     return session
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-from shared import Lab, playbook
+from shared import Lab, new_client, playbook
 
 SCENARIOS = {"keycloak"}
 SERVER = "https://sso1:8443/sso"
@@ -20,9 +19,7 @@ class Administrator:
     """Reads and changes the realm as the administration console does."""
 
     def __init__(self, authority: Path, secret: str) -> None:
-        self.session = requests.Session()
-        self.session.trust_env = False
-        self.session.verify = str(authority)
+        self.session = new_client(authority)
         self.form = {"grant_type": "client_credentials", "client_id": "mlops-tracking", "client_secret": secret}
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:

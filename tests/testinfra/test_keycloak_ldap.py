@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import requests
+from shared import new_client
 
 SCENARIOS = {"keycloak"}
 REALM = "https://mlflow.example.com/sso/realms/mlops/protocol/openid-connect"
@@ -68,10 +68,7 @@ class Browser:
     """Somebody's browser, and the server that it logs in to."""
 
     def __init__(self, authority: Path, secret: str) -> None:
-        self.session = requests.Session()
-        # Nothing of this machine's environment: neither a proxy nor other authorities.
-        self.session.trust_env = False
-        self.session.verify = str(authority)
+        self.session = new_client(authority)
         self.client = {"client_id": "mlflow", "client_secret": secret}
 
     def log_in(self, password: str = PASSWORD) -> dict[str, Any]:

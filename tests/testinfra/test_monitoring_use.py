@@ -15,9 +15,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-import requests
 from lab_hosts import Ask, inventory
-from shared import DOMAIN, ROOT, Lab, authority, read_secrets
+from shared import DOMAIN, ROOT, Lab, authority, new_client, read_secrets
 from sign_on import Platform
 
 GROUP = "monitoring"
@@ -53,9 +52,7 @@ class Use:
 
     def __init__(self, the_lab: Lab) -> None:
         secrets = read_secrets(the_lab)
-        self.session = requests.Session()
-        self.session.trust_env = False
-        self.session.verify = authority(the_lab, secrets)
+        self.session = new_client(authority(the_lab, secrets))
         if inventory().get("keycloak", {}).get("hosts"):
             token = Platform(the_lab).client_token("ci-operations", secrets["platform_keycloak_operations_secret"])
             self.session.headers["Authorization"] = f"Bearer {token}"
@@ -85,7 +82,8 @@ class Use:
         self.call("model-versions/create", name=self.model, source=run["artifact_uri"], run_id=run["run_id"])
         self.call("runs/update", run_id=run["run_id"], status="FINISHED", end_time=begin + 2000)
         self.session.get(f"https://{DOMAIN}/health", timeout=60)
-        requests.get(f"https://{DOMAIN}/api/2.0/mlflow/experiments/search", verify=self.session.verify, timeout=60)
+        stranger = new_client(str(self.session.verify))
+        stranger.get(f"https://{DOMAIN}/api/2.0/mlflow/experiments/search", timeout=60)
 
 
 @pytest.fixture(name="use", scope="module")
