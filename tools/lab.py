@@ -731,6 +731,22 @@ def tool_environment() -> dict[str, str]:
     }
 
 
+def task_name(line: str) -> str:
+    """Return the name in the line by which Ansible announces a task or a handler."""
+    return line.split("[", 1)[1].rpartition("]")[0]
+
+
+def changed_tasks(output: str) -> list[str]:
+    """Return the names of the tasks and handlers that changed something, once for each host or item."""
+    task, changed = "", []
+    for line in output.splitlines():
+        if line.startswith(("TASK [", "RUNNING HANDLER [")):
+            task = task_name(line)
+        elif line.startswith("changed: ["):
+            changed.append(task)
+    return changed
+
+
 def playbook(the_lab: Lab, path: str, *arguments: str, log: Path | None = None, quiet: bool = False) -> str:
     """Run a playbook on a lab, showing plays as they begin; the whole output goes to the lab's log.
 

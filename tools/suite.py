@@ -140,11 +140,11 @@ def single() -> list[Step]:
     return [
         molecule_kept("single"),
         mlflow_modules("single", "smoke_live", "mlflow_modules", "rights", "run_log", "promotion"),
-        proof("forgotten handlers", "tests/prove/kills.py", "--lab", lab.name, "--part", "handlers", hosts="single"),
         proof("renewal", "tests/prove/renewal.py", "--lab", lab.name, "--once", hosts="single"),
         proof("audit", "tests/prove/audit.py", "--lab", lab.name, *AUDIT_SHORT, hosts="single"),
-        # Also the second run after these proofs.
-        Step("installed", python("tools/installed.py", *inventories), "single"),
+        proof("unread files", "tests/prove/kills.py", "--lab", lab.name, "--part", "files", hosts="single"),
+        # Also the second run after these proofs, and the one after a run that was broken off before its handlers.
+        Step("installed", python("tools/installed.py", *inventories, "--restarts", "5"), "single"),
     ]
 
 

@@ -28,16 +28,30 @@ from lab import (  # noqa: E402
     DOMAIN,
     Lab,
     Stages,
+    changed_tasks,
     lab,
     lab_playbook,
     playbook,
     prepare,
     read_secrets,
+    task_name,
     tool_environment,
     venv_directory,
 )
 
-__all__ = ["DOMAIN", "ROOT", "Lab", "Stages", "lab", "playbook", "prepare", "read_secrets", "tool_environment"]
+__all__ = [
+    "DOMAIN",
+    "ROOT",
+    "Lab",
+    "Stages",
+    "changed_tasks",
+    "lab",
+    "playbook",
+    "prepare",
+    "read_secrets",
+    "task_name",
+    "tool_environment",
+]
 
 PUBLIC = {"platform_ca_certificate"}
 
