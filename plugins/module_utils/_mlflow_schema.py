@@ -10,7 +10,10 @@ Ansible, and what only that environment has is imported late. The answer is one 
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import importlib.metadata
+import importlib.util
 import json
 import os
 import sys
@@ -18,10 +21,13 @@ import time
 import typing as t
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from urllib.parse import unquote
 
 URI_VARIABLE = "MLOPS_TRACKING_DATABASE_URI"
 COMPONENTS = ("tracking", "auth")
+# Folders of the migrations, in MLflow's package.
+MIGRATIONS = {"tracking": "store/db_migrations/versions", "auth": "server/auth/db/migrations/versions"}
 VERSION_TABLES = {"tracking": "alembic_version", "auth": "alembic_version_auth"}
 # First key of the PostgreSQL advisory lock, "MLOP" in ASCII; the second is the component's place, from 1.
 LOCK_CLASS = 0x4D4C4F50
@@ -69,13 +75,41 @@ def scrub(text: str, uri: str) -> str:
     return hidden
 
 
+def read_revisions(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Revisions of the migrations in a folder, each with those before it.
+
+    Read from the texts: importing them takes seconds, as they import MLflow.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for path in folder.glob("*.py"):
+        values: dict[str, t.Any] = {}
+        for node in ast.parse(path.read_bytes()).body:
+            if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
+                continue
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name) and target.id in ("revision", "down_revision"):
+                    values[target.id] = ast.literal_eval(node.value)
+        if "revision" in values:
+            before = values.get("down_revision") or ()
+            found[str(values["revision"])] = (before,) if isinstance(before, str) else tuple(before)
+    return found
+
+
+def head(revisions: dict[str, tuple[str, ...]]) -> str:
+    """The revision that is before no other."""
+    heads = set(revisions) - {earlier for before in revisions.values() for earlier in before}
+    if len(heads) != 1:
+        raise SchemaError(f"MLflow's migrations end in {len(heads)} revisions ({', '.join(sorted(heads))}), not in one")
+    return heads.pop()
+
+
 class Database:
     """One component's schema in one database."""
 
     def __init__(self, uri: str, component: str) -> None:
-        import mlflow
+        migrations = _package() / MIGRATIONS[component]
+
         import sqlalchemy
-        from alembic.script import ScriptDirectory
 
         try:
             self._url = sqlalchemy.engine.make_url(uri)
@@ -87,9 +121,8 @@ class Database:
             raise SchemaError(f"database_uri names {dialect}; use one of {', '.join(DIALECTS)}")
         self._dialect = dialect
         self._component = component
-        self._mlflow_version = str(mlflow.__version__)
-        self._utils: t.Any = _tracking_utils() if component == "tracking" else _auth_utils()
-        self._scripts = ScriptDirectory.from_config(self._utils._get_alembic_config(""))
+        self._mlflow_version = importlib.metadata.version("mlflow")
+        self._revisions = read_revisions(migrations)
         # No pool: the lock's connection must not be handed to anybody else.
         self._engine = sqlalchemy.create_engine(self._url, poolclass=sqlalchemy.pool.NullPool)
 
@@ -99,9 +132,9 @@ class Database:
         return Schema(
             component=self._component,
             database_revision=revision,
-            code_revision=str(self._scripts.get_current_head()),
+            code_revision=head(self._revisions),
             mlflow_version=self._mlflow_version,
-            known=revision is None or self._is_known(revision),
+            known=revision is None or revision in self._revisions,
         )
 
     def migrate(self, lock_timeout_seconds: float) -> tuple[Schema, Schema]:
@@ -116,11 +149,11 @@ class Database:
             if before.up_to_date:
                 return before, before
             if self._component == "auth":
-                self._utils.migrate(self._engine, "head")
+                _auth_utils().migrate(self._engine, "head")
             elif before.database_revision is None:
-                self._utils._initialize_tables(self._engine)
+                _tracking_utils()._initialize_tables(self._engine)
             else:
-                self._utils._upgrade_db(self._engine)
+                _tracking_utils()._upgrade_db(self._engine)
             after = self.schema()
         if not after.up_to_date:
             raise SchemaError(f"the migration ended at revision {after.database_revision}, not {after.code_revision}")
@@ -136,15 +169,6 @@ class Database:
             options = {"version_table": VERSION_TABLES[self._component]}
             revision = MigrationContext.configure(connection, opts=options).get_current_revision()
         return None if revision is None else str(revision)
-
-    def _is_known(self, revision: str) -> bool:
-        from alembic.util import CommandError
-
-        try:
-            self._scripts.get_revision(revision)
-        except CommandError:
-            return False
-        return True
 
     def _lock(self, timeout: float) -> contextlib.AbstractContextManager[None]:
         locks = {"postgresql": self._postgresql_lock, "mysql": self._mysql_lock, "sqlite": self._sqlite_lock}
@@ -216,6 +240,14 @@ def _wait(try_lock: t.Callable[[], bool], timeout: float) -> None:
         time.sleep(LOCK_POLL_SECONDS)
 
 
+def _package() -> Path:
+    """Folder of MLflow's package, without importing it."""
+    spec = importlib.util.find_spec("mlflow")
+    if spec is None or not spec.submodule_search_locations:
+        raise SchemaError("this Python has no MLflow; name the interpreter of MLflow's environment")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
 def _tracking_utils() -> t.Any:
     import mlflow.store.db.utils
 
@@ -224,12 +256,9 @@ def _tracking_utils() -> t.Any:
 
 def _auth_utils() -> t.Any:
     """MLflow's auth migrations without its auth server, which would read its configuration when imported."""
-    import importlib
     import types
 
-    import mlflow
-
-    root = os.path.dirname(str(mlflow.__file__))
+    root = str(_package())
     for name in ("mlflow.server", "mlflow.server.auth"):
         package = types.ModuleType(name)
         package.__path__ = [os.path.join(root, *name.split(".")[1:])]

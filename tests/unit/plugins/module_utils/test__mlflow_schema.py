@@ -10,6 +10,7 @@ import io
 import json
 import sys
 import typing as t
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -103,3 +104,36 @@ def test_wait_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
     _mlflow_schema._wait(lambda: next(tries), 5.0)
     with pytest.raises(SchemaError, match=r"holds its lock after 0.01 seconds.*lock_timeout_seconds"):
         _mlflow_schema._wait(lambda: False, 0.01)
+
+
+# texts of migrations, revisions with those before them, the head or a part of the error
+MIGRATIONS: list[tuple[list[str], dict[str, tuple[str, ...]], str]] = [
+    (["revision = 'a'\ndown_revision = None"], {"a": ()}, "a"),
+    (["revision = 'b'\ndown_revision = 'a'", "revision = 'a'"], {"a": (), "b": ("a",)}, "b"),
+    (["revision: str = 'b'\ndown_revision: str | None = 'a'", "revision: str = 'a'"], {"a": (), "b": ("a",)}, "b"),
+    (
+        ["revision = 'c'\ndown_revision = ('a', 'b')", "revision = 'a'", "revision = 'b'"],
+        {"a": (), "b": (), "c": ("a", "b")},
+        "c",
+    ),
+    (["import nowhere\n\nrevision = 'a'\nx: int\nrevisions = []", "x = 1"], {"a": ()}, "a"),
+    (["revision = 'a'", "revision = 'b'"], {"a": (), "b": ()}, r"end in 2 revisions \(a, b\), not in one"),
+    ([], {}, r"end in 0 revisions \(\), not in one"),
+]
+
+
+@pytest.mark.parametrize(("texts", "revisions", "expected"), MIGRATIONS)
+def test_revisions(tmp_path: Path, texts: list[str], revisions: dict[str, tuple[str, ...]], expected: str) -> None:
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.py").write_text(text)
+    assert _mlflow_schema.read_revisions(tmp_path) == revisions
+    if expected in revisions:
+        assert _mlflow_schema.head(revisions) == expected
+    else:
+        with pytest.raises(SchemaError, match=expected):
+            _mlflow_schema.head(revisions)
+
+
+def test_without_mlflow_the_answer_names_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    assert "name the interpreter" in _mlflow_schema.answer("read", "tracking", 1.0, "sqlite:///x")["error"]
