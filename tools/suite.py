@@ -28,7 +28,7 @@ PRINT = threading.Lock()
 # Who has only the end of the output must find the reason there.
 REASONS = re.compile(r'fatal: |FAILED (?!- RETRY)|ERROR |E  |.*error: |.*: Executed: Failed|\{"proof"')
 REASONS_SHOWN = 12
-# Each has a scenario that shows it alone.
+# Each has a scenario that shows it alone; `single` and `prod` have their second runs together.
 ROLES = (
     "mlflow",
     "keycloak",
@@ -40,7 +40,6 @@ ROLES = (
     "pki",
     "prometheus_exporter",
     "common",
-    "log_shipping",
 )
 # Of the proof whose long form sends 20,000 requests.
 AUDIT_SHORT = ("--requests", "1500", "--kills", "5", "--rotations", "2", "--stops", "1")
@@ -71,19 +70,24 @@ def tool(name: str, *arguments: str) -> tuple[str, ...]:
     return (str(venv_directory() / "bin" / name), *arguments)
 
 
-def molecule(scenario: str, destroy: str = "always") -> Step:
-    """Return the step that runs one scenario from nothing, and to nothing or to kept hosts."""
+def molecule(scenario: str, script: str = '"$0" test -s "$1" --destroy always') -> Step:
+    """Return the step that runs one scenario from nothing and, unless the script leaves that out, to nothing."""
     # An interrupted run leaves hosts, or a note of hosts that are gone: Molecule would go on with either.
     notes = 'ls ~/.ansible/tmp/molecule.*."$1"/state.yml'
     hosts = 'docker ps -aq --filter label=mlops.tracking=molecule-"$1" | grep .'
-    script = f'if {{ {notes} || {hosts}; }} 2>&1; then "$0" destroy -s "$1" || exit; fi;'
-    script += ' exec "$0" test -s "$1" --destroy "$2"'
-    return Step(f"molecule {scenario}", ("sh", "-c", script, *tool("molecule"), scenario, destroy), scenario)
+    script = f'if {{ {notes} || {hosts}; }} 2>&1; then "$0" destroy -s "$1" || exit; fi; {script}'
+    return Step(f"molecule {scenario}", ("sh", "-c", script, *tool("molecule"), scenario), scenario)
+
+
+def molecule_once(scenario: str) -> Step:
+    """Return the step that runs one scenario without its second run."""
+    script = '"$0" converge -s "$1" && "$0" verify -s "$1"; code=$?; "$0" destroy -s "$1" && exit $code'
+    return molecule(scenario, script)
 
 
 def molecule_kept(scenario: str) -> Step:
     """Return the step that runs one scenario from nothing and keeps its converged hosts for proofs."""
-    return molecule(scenario, "never")
+    return molecule(scenario, '"$0" test -s "$1" --destroy never')
 
 
 def remove(scenario: str) -> Step:
@@ -174,8 +178,11 @@ def phases(command: str) -> list[list[list[Step]]]:
         )
         sanity = Step("ansible-test sanity", python("tools/sanity.py"))
         modules = [Step("object store modules", minio_modules())]
-        roles = [[molecule(role)] for role in ROLES]
-        return [[[*lint(), unit(), tests], prod(), single(), [sanity], *roles, modules], [quiet()]]
+        roles = [[molecule_once(role)] for role in ROLES]
+        return [
+            [[*lint(), unit(), tests], prod(), single(), [sanity], [molecule("log_shipping")], *roles, modules],
+            [quiet()],
+        ]
     return [[long_proofs()]]
 
 
@@ -187,6 +194,7 @@ def long_proofs() -> list[Step]:
     parts = ("converge", "memory", "load", "artifacts", "pools")
     return [
         molecule("bookworm"),
+        *map(molecule, ROLES),
         Step("schema", ("env", f"MLFLOW_PYTHON={identity()[0]}", *python("-m", "pytest", SCHEMA_TESTS, "-q"))),
         proof("kills", "tests/prove/kills.py", "--kills", "10"),
         proof("secrets", "tests/prove/secrets_in_output.py", "--lab", "prove-single", "--fresh", "--check"),

@@ -23,6 +23,13 @@ def test_every_scenario_is_run() -> None:
     assert "molecule bookworm" in names("prove")
 
 
+def test_only_roles_of_the_shipped_inventories_go_without_a_second_run_of_their_own() -> None:
+    steps = [step for phase in suite.phases("test") for group in phase for step in group]
+    once = {step.private_hosts for step in steps if '"$0" converge' in " ".join(step.command)}
+    # Their inventories name no log search.
+    assert once == set(suite.ROLES) - {"log_shipping"} == set(suite.ROLES)
+
+
 def test_every_role_that_changes_a_host_has_a_scenario() -> None:
     roles = {path.name for path in ROOT.glob("roles/*") if path.is_dir()} - {"platform"}
     assert roles == {path.parent.name for path in ROOT.glob("molecule/*/molecule.yml")} - {"single", "prod", "bookworm"}
@@ -30,7 +37,7 @@ def test_every_role_that_changes_a_host_has_a_scenario() -> None:
 
 def test_what_is_kept_for_a_proof_is_removed_after_it() -> None:
     steps = [step for phase in suite.phases("test") for group in phase for step in group]
-    kept = {step.private_hosts for step in steps if "never" in step.command}
+    kept = {step.private_hosts for step in steps if "--destroy never" in " ".join(step.command)}
     for scenario in kept:
         own = [step.name for step in steps if step.private_hosts == scenario]
         assert own[0] == f"molecule {scenario}"
