@@ -114,7 +114,7 @@ def mlflow_as_administrator(feed: Callable[..., str], secrets: dict[str, str]) -
             config, "sh", "-c", curl(f"/api/2.0/mlflow/{path}", "-D - -K - -H 'Content-Type: application/json'")
         )
         request = re.search(r"^x-request-id: (\S+)", said, re.MULTILINE | re.IGNORECASE)
-        return (request[1] if request else ""), json.loads(said[said.index("\r\n\r\n") :])
+        return (request[1] if request else ""), json.loads(said[said.index("\n\n") :])
 
     return call
 
@@ -200,7 +200,7 @@ def test_units_and_error_logs_are_found(
 def test_lines_that_are_no_json_are_kept_too(
     host: Any, find: Callable[..., Any], ask: Callable[..., Any], batch: str
 ) -> None:
-    host.check_output(f"printf '%%s\\n' '{{\"time\":\"2026-11-25T07:0 {batch}' >> {LOG}")
+    host.check_output(f"printf '%s\\n' '{{\"time\":\"2026-11-25T07:0 {batch}' >> {LOG}")
     host.check_output(
         f'printf \'{{"time":"2026-11-25T07:04:00+00:00","request_id":"{batch}","user":"\\377\\376"}}\\n\' >> {LOG}'
     )

@@ -116,20 +116,29 @@ class Bulk(LogDestination):
         return self.SUCCESS
 
     def _store(self, actions: list[bytes]) -> None:
+        body = b"".join(actions)
+        try:
+            status, answer = self._post(body)
+        except (ConnectionError, http.client.RemoteDisconnected):
+            # A server ends connections that were idle for a while.
+            self.close()
+            status, answer = self._post(body)
+        if status == TOO_LARGE:
+            self.close()
+            self._store_in_halves(actions)
+        elif status != 200:
+            raise Refused(f"the server answers {status}: {answer[:300]!r}")
+        elif reason := not_stored(answer, len(actions)):
+            raise Refused(reason)
+
+    def _post(self, body: bytes) -> tuple[int, bytes]:
         if self._connection is None:
             self._connection = http.client.HTTPSConnection(
                 self._host, self._port, timeout=TIMEOUT_SECONDS, context=self._context
             )
-        self._connection.request("POST", self._path, body=b"".join(actions), headers=self._headers)
+        self._connection.request("POST", self._path, body=body, headers=self._headers)
         response = self._connection.getresponse()
-        answer = response.read()
-        if response.status == TOO_LARGE:
-            self.close()
-            self._store_in_halves(actions)
-        elif response.status != 200:
-            raise Refused(f"the server answers {response.status}: {answer[:300]!r}")
-        elif reason := not_stored(answer, len(actions)):
-            raise Refused(reason)
+        return response.status, response.read()
 
     def _store_in_halves(self, actions: list[bytes]) -> None:
         half = len(actions) // 2
