@@ -15,6 +15,13 @@ WHO = "user_name AS user, auth, groups"
 WHAT = "operation, experiment_id, run_id, model, version, alias, outcome, status"
 BETWEEN = "(%(from)s::timestamptz IS NULL OR time >= %(from)s) AND (%(to)s::timestamptz IS NULL OR time < %(to)s)"
 TIME = "to_char(time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+# Administrators are known by numbers until they have logged in.
+NAMES = (
+    "names AS (SELECT DISTINCT ON (user_id) user_id, name FROM (SELECT seq, user_name AS name,"
+    " detail::jsonb ->> 'user_id' AS user_id FROM audit.event"
+    " WHERE kind = 'event' AND operation IN ('LOGIN', 'CLIENT_LOGIN')) AS logged_in"
+    " WHERE user_id IS NOT NULL ORDER BY user_id, seq DESC)"
+)
 # Moving an alias or a stage is how a model is promoted and rolled back.
 PROMOTIONS = (
     "set_registered_model_alias",
@@ -32,15 +39,21 @@ class Question:
     needs: tuple[str, ...] = ()
 
 
-def requests(condition: str) -> str:
-    """Return the statement for requests that meet a condition, in the order in which they were stored."""
+def requests(condition: str, kinds: str = "'request'") -> str:
+    """Return the statement for rows that meet a condition, in the order in which they were stored."""
     columns = f"{TIME} AS time, {WHO}, remote_addr, method, {WHAT}, uri, request_id"
-    return f"SELECT {columns} FROM audit.event WHERE kind = 'request' AND {BETWEEN} AND ({condition}) ORDER BY seq"
+    return f"SELECT {columns} FROM audit.event WHERE kind IN ({kinds}) AND {BETWEEN} AND ({condition}) ORDER BY seq"
 
 
 QUESTIONS: Mapping[str, Question] = {
     "who_promoted": Question(requests("model = %(model)s AND operation = ANY(%(promotions)s)"), ("model",)),
-    "requests_of_user": Question(requests("user_name = %(user)s"), ("user",)),
+    "requests_of_user": Question(requests("user_name = %(user)s", "'request', 'event'"), ("user",)),
+    "keycloak_events": Question(
+        f"WITH {NAMES} SELECT {TIME} AS time, coalesce(name, user_name) AS user, remote_addr, operation, outcome, uri,"
+        " detail FROM audit.event LEFT JOIN names ON user_id = user_name"
+        f" WHERE kind = 'event' AND {BETWEEN} AND (%(user)s::text IS NULL OR coalesce(name, user_name) = %(user)s)"
+        " ORDER BY seq"
+    ),
     "refused_requests": Question(requests("outcome = 'refused'")),
     "requests_of_run": Question(requests("run_id = %(run)s"), ("run",)),
     "requests_to": Question(requests("position(%(text)s IN uri) > 0"), ("text",)),
@@ -58,8 +71,8 @@ QUESTIONS: Mapping[str, Question] = {
         " ORDER BY seconds DESC"
     ),
     "other_rows": Question(
-        f"SELECT seq, {TIME} AS time, source, kind, detail FROM audit.event WHERE kind <> 'request' AND {BETWEEN}"
-        " ORDER BY seq"
+        f"SELECT seq, {TIME} AS time, source, kind, detail FROM audit.event"
+        f" WHERE kind NOT IN ('request', 'event') AND {BETWEEN} ORDER BY seq"
     ),
 }
 # What a run does while it runs; looking at it later does not make it longer.

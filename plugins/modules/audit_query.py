@@ -20,13 +20,14 @@ options:
     required: true
     choices:
       who_promoted: Who moved an alias or a stage of O(model), and who was refused.
-      requests_of_user: Everything that O(user) did or tried.
+      requests_of_user: Everything that O(user) did or tried, log-ins included.
+      keycloak_events: Log-ins, log-outs, refusals and what administrators changed; of O(user) alone, if given.
       refused_requests: Every request that was refused, whoever sent it.
       requests_of_run: Every request about the run O(run).
       requests_to: Every request whose path or query holds O(text).
       runs_per_user: How many runs each user made, this month or since O(from).
       slowest_runs: Runs by the time between their beginning and the last thing that they wrote.
-      other_rows: What is no request, such as unparsable lines and dropped months.
+      other_rows: What is neither a request nor an event, such as unparsable lines and dropped months.
   model:
     description:
       - Name of a registered model.

@@ -143,6 +143,17 @@ def single_host(the_lab: Lab, seconds: int) -> Bench:
     return Bench(the_lab.container(the_lab.hosts[0]), read_secrets(the_lab)["platform_mlflow_admin_password"], seconds)
 
 
+def whole_platform(the_lab: Lab, seconds: int) -> Bench:
+    """Return all hosts of the lab, of which one is the edge and one has MLflow's database."""
+    if len(the_lab.hosts) == 1:
+        return single_host(the_lab, seconds)
+    edge = containers(the_lab, "nginx.service")[0]
+    bench = Bench(edge, read_secrets(the_lab)["platform_mlflow_admin_password"], seconds)
+    hosts = {host: the_lab.container(host) for host in the_lab.hosts}
+    bench = replace(bench, database=containers(the_lab, "postgresql@*-main.service")[0], hosts=hosts)
+    return signed_on(bench, the_lab) if containers(the_lab, "keycloak.service") else bench
+
+
 def signed_on(bench: Bench, the_lab: Lab) -> Bench:
     """Return the same host, asked by an ordinary user of single sign-on."""
     resolve(DOMAIN, address(bench.container))
@@ -157,12 +168,13 @@ def measure(the_lab: Lab, part: str, options: argparse.Namespace) -> Any:
         return measure_converge(the_lab)
     if part == "memory":
         return measure_memory(the_lab)
+    if part == "watching":
+        bench = whole_platform(the_lab, options.seconds)
+        figures = measure_watching(bench, options.rounds, print)
+        return {"seconds": options.seconds, "rounds": options.rounds, **figures, "memory": measure_memory(the_lab)}
     bench = single_host(the_lab, options.seconds)
     if part == "identity":
         return {"seconds": options.seconds, "rows": measure_identity(signed_on(bench, the_lab), options.runs[0], print)}
-    if part == "watching":
-        figures = measure_watching(bench, options.rounds, print)
-        return {"seconds": options.seconds, "rounds": options.rounds, **figures, "memory": measure_memory(the_lab)}
     if part == "pools":
         return {"seconds": options.seconds, "rows": measure_pools(bench, options.runs[0], print)}
     with bench.plain():

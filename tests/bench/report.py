@@ -130,13 +130,14 @@ def watching_table(figures: dict[str, Any]) -> str:
     """Return requests with and without all that watches, and what each watching unit used meanwhile."""
     head = ("call", "clients", "with req/s", "p50 / p95 ms", "without req/s", "p50 / p95 ms")
     rows = [(row["call"], row["clients"], *cells(row["watched"]), *cells(row["unwatched"])) for row in figures["rows"]]
-    memory = {unit: size for units in figures["memory"].values() for unit, size in units.items()}
+    memory = figures["memory"]
+    only = next(iter(memory))
     units = [
-        (unit.removesuffix(".service"), percent, memory.get(unit.removesuffix(".service"), ""))
-        for unit, percent in figures["percent_of_a_core"].items()
-        if unit in figures["watching"]
+        (host or only, unit, percent, memory[host or only].get(unit, ""))
+        for host, unit, percent, watches in figures["percent_of_a_core"]
+        if watches
     ]
-    return f"{table(head, rows)}\n\n{table(('service', '% of a core under that load', 'MiB (PSS)'), units)}"
+    return f"{table(head, rows)}\n\n{table(('host', 'service', '% of a core under that load', 'MiB (PSS)'), units)}"
 
 
 SCENARIOS = {"sso": "`inventories/single` with single sign-on"}

@@ -11,9 +11,9 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
@@ -124,13 +124,21 @@ def basic(user: str, password: str) -> str:
 
 @dataclass
 class Bench:
-    """One lab host that carries every tier, and how it is asked."""
+    """A lab's edge and database, on one host or two, and how it is asked."""
 
     container: str
     password: str
     seconds: int = 10
     # Of an ordinary user of single sign-on, who takes the administrator's place.
     token: str = ""
+    database: str = ""
+    # Containers by the names of their hosts, where there is more than one.
+    hosts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def containers(self) -> Mapping[str, str]:
+        """Return the containers of all hosts by name."""
+        return self.hosts or {"": self.container}
 
     @property
     def authorization(self) -> str:
@@ -144,7 +152,14 @@ class Bench:
     def sql(self, statements: str) -> list[str]:
         """Run SQL as the superuser and return the lines of the answer."""
         return inside(
-            self.container, "psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "mlflow", data=statements, user="postgres"
+            self.database or self.container,
+            "psql",
+            "-qAtX",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "mlflow",
+            data=statements,
+            user="postgres",
         ).splitlines()
 
     def seed(self, name: str, runs: int) -> str:
@@ -201,8 +216,9 @@ class Bench:
         """Wait until what was asked before is answered: servers finish even what nobody waits for any more."""
         used = 0
         for _attempt in range(120):
-            before, used = used, int(inside(self.container, "sh", "-c", TICKS))
-            if used - before < IDLE_TICKS:
+            before = used
+            used = sum(int(inside(container, "sh", "-c", TICKS)) for container in self.containers.values())
+            if used - before < IDLE_TICKS * len(self.containers):
                 return
             time.sleep(1)
 
@@ -288,25 +304,33 @@ class Bench:
             inside(self.container, "sh", "-ec", f"mv {kept} {conf}; systemctl reload nginx")
             resize("TTOU")
 
-    def units(self) -> list[str]:
-        """Return the running units that watch."""
-        lines = inside(self.container, "systemctl", "list-units", "--plain", "--no-legend", "--state=running")
-        return [name for line in lines.splitlines() if WATCHING.fullmatch(name := line.split()[0])]
+    def units(self) -> dict[str, list[str]]:
+        """Return the running units that watch, by host."""
+        command = ("systemctl", "list-units", "--plain", "--no-legend", "--state=running")
+        lines = {host: inside(container, *command).splitlines() for host, container in self.containers.items()}
+        return {
+            host: [name for line in said if WATCHING.fullmatch(name := line.split()[0])] for host, said in lines.items()
+        }
 
     @contextmanager
     def unwatched(self) -> Iterator[None]:
         """Let nobody measure or store what happens meanwhile."""
-        units = self.units()
-        inside(self.container, "systemctl", "stop", *units)
+        units = {self.containers[host]: names for host, names in self.units().items() if names}
+        for container, names in units.items():
+            inside(container, "systemctl", "stop", *names)
         try:
             yield
         finally:
-            inside(self.container, "systemctl", "start", *units)
+            for container, names in units.items():
+                inside(container, "systemctl", "start", *names)
 
-    def ticks(self) -> dict[str, int]:
-        """Return the processor time that each unit has used, in hundredths of a second."""
-        used: dict[str, int] = json.loads(inside(self.container, "python3", "-c", UNIT_TICKS))
-        return used
+    def ticks(self) -> dict[tuple[str, str], int]:
+        """Return the processor time that each unit of each host has used, in hundredths of a second."""
+        return {
+            (host, unit): used
+            for host, container in self.containers.items()
+            for unit, used in json.loads(inside(container, "python3", "-c", UNIT_TICKS)).items()
+        }
 
     @contextmanager
     def uploads(self, clients: int, megabytes: int) -> Iterator[None]:
@@ -479,7 +503,7 @@ def measure_watching(bench: Bench, rounds: int, say: Callable[[str], None]) -> d
     install_wrk(bench)
     calls = short_calls(bench)
     found: dict[str, dict[str, list[dict[str, float]]]] = {call: {"watched": [], "unwatched": []} for call in calls}
-    used: Counter[str] = Counter()
+    used: Counter[tuple[str, str]] = Counter()
     watched_seconds = 0.0
     for _round in range(rounds):
         for name, arrangement in {"watched": nullcontext, "unwatched": bench.unwatched}.items():
@@ -497,8 +521,13 @@ def measure_watching(bench: Bench, rounds: int, say: Callable[[str], None]) -> d
         {"call": call, "clients": CLIENTS[1], **{name: middle(answers) for name, answers in sides.items()}}
         for call, sides in found.items()
     ]
-    percent = {unit: round(ticks / watched_seconds, 1) for unit, ticks in used.most_common() if ticks > 0}
-    return {"rows": rows, "percent_of_a_core": percent, "watching": bench.units()}
+    units = bench.units()
+    percent = [
+        (host, unit.removesuffix(".service"), round(ticks / watched_seconds, 1), unit in units[host])
+        for (host, unit), ticks in used.most_common()
+        if ticks > 0
+    ]
+    return {"rows": rows, "percent_of_a_core": percent}
 
 
 def middle(answers: list[dict[str, float]]) -> dict[str, float]:

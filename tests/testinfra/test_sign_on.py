@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import uuid
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
 
 import pytest
-from shared import DOMAIN, ROOT, Lab
+from shared import DOMAIN, ROOT, Lab, inside
 from sign_on import AJAX, API, BASE, SESSION_COOKIE, Platform, attribute, bearer, seconds_until
 
 SCENARIOS = {"prod", "sso"}
@@ -83,6 +85,39 @@ def test_log_in_at_keycloak_and_out_again(platform: Platform) -> None:
     assert set(statuses) <= {200, 401}
     page = browser.get(f"{BASE}/oidc/login?go=1")
     assert 'name="password"' in page.text
+
+
+def test_log_ins_and_what_administrators_change_are_rows_of_the_audit(platform: Platform, the_lab: Lab) -> None:
+    # A name that tries to look like another event.
+    forger = f'{uuid.uuid4().hex}", type="LOGIN", username="ada'
+    platform.passwords[forger] = "wrong"
+    begin = datetime.now(UTC).isoformat()
+    platform.person("dora", "pricing")
+    browser = platform.browser()
+    platform.fill_in(browser, browser.get(f"{BASE}/oidc/login?go=1"), forger)
+    assert platform.log_in(platform.browser(), "dora").ok
+    statement = (
+        "SELECT coalesce(jsonb_agg(e), '[]') FROM (SELECT operation, outcome, user_name, uri, detail FROM audit.event"
+        f" WHERE kind = 'event' AND time >= '{begin}') AS e"
+    )
+    base = next(the_lab.container(host) for host in the_lab.hosts if host in ("audit1", "mlops1"))
+
+    def events() -> list[dict[str, Any]]:
+        command = ("runuser", "-u", "postgres", "--", "psql", "-p", "5433", "-d", "audit", "-qAt", "-c", statement)
+        found: list[dict[str, Any]] = json.loads(inside(base, *command))
+        return found
+
+    def seen(operation: str, user: str | None = None) -> list[dict[str, Any]]:
+        return [row for row in events() if row["operation"] == operation and user in (None, row["user_name"])]
+
+    seconds_until(lambda: bool(seen("LOGIN", "dora")), 20)
+    assert [row["outcome"] for row in seen("LOGIN", "dora")] == ["allowed"]
+    assert [row["outcome"] for row in seen("LOGIN_ERROR", forger)] == ["refused"]
+    assert json.loads(seen("LOGIN_ERROR", forger)[0]["detail"])["error"] == "user_not_found"
+    assert seen("LOGIN", "ada") == []
+    user = platform.user_id("dora")
+    assert [row["uri"] for row in seen("CREATE USER")] == [f"users/{user}"]
+    assert any(row["uri"].startswith(f"users/{user}/groups/") for row in seen("CREATE GROUP_MEMBERSHIP"))
 
 
 def test_a_log_in_is_good_once_and_in_the_browser_that_began_it(platform: Platform) -> None:

@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS audit.event (
     hash bytea NOT NULL,
     source text NOT NULL,
     shipper text NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('request', 'unparsable', 'gap', 'retention')),
+    kind text NOT NULL,
     time timestamptz NOT NULL,
     request_id text,
     connection bigint,
@@ -54,6 +54,16 @@ CREATE INDEX IF NOT EXISTS event_user ON audit.event (user_name, time);
 CREATE INDEX IF NOT EXISTS event_run ON audit.event (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS event_model ON audit.event (model, time) WHERE model IS NOT NULL;
 CREATE INDEX IF NOT EXISTS event_request ON audit.event (request_id) WHERE request_id IS NOT NULL;
+
+DO $$
+BEGIN
+    IF coalesce((SELECT pg_get_constraintdef(oid) FROM pg_constraint
+                 WHERE conrelid = 'audit.event'::regclass AND conname = 'event_kind_check'), '') NOT LIKE '%''event''%' THEN
+        ALTER TABLE audit.event DROP CONSTRAINT IF EXISTS event_kind_check;
+        ALTER TABLE audit.event ADD CONSTRAINT event_kind_check
+            CHECK (kind IN ('request', 'event', 'unparsable', 'gap', 'retention'));
+    END IF;
+END $$;
 
 -- The end of the chain. Whoever adds rows holds this one row until they are there.
 CREATE TABLE IF NOT EXISTS audit.head (
@@ -134,7 +144,7 @@ BEGIN
         USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     IF EXISTS (SELECT FROM jsonb_array_elements(p_rows) AS item (value)
-               WHERE coalesce(item.value ->> 'kind', '') NOT IN ('request', 'unparsable', 'gap')) THEN
+               WHERE coalesce(item.value ->> 'kind', '') NOT IN ('request', 'event', 'unparsable', 'gap')) THEN
         RAISE EXCEPTION 'a shipper brings no rows of this kind' USING ERRCODE = 'insufficient_privilege';
     END IF;
     SELECT a.seq, a.hash INTO seq, v_hash FROM audit.append(p_source, p_rows) AS a;

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, mlops.tracking maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a line of the access log means. Pure: no files, no network."""
+"""What a line of the edge's access log means. Pure: no files, no network."""
 
 from __future__ import annotations
 

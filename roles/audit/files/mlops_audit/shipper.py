@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, mlops.tracking maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The daemon: reads the log, stores its lines, says how far it is, and anchors the end of the chain."""
+"""The daemon: reads logs, stores their lines, says how far it is, and anchors the end of the chain."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from mlops_audit.anchors import AnchorBucket, AnchorError
+from mlops_audit.events import event_row
 from mlops_audit.files import Batch, LogFiles, Position
 from mlops_audit.lines import Row, gap_row, row, unparsable_row
 
@@ -54,11 +56,27 @@ class Figures:
     last_anchor: float | None = None
 
 
+def together(all_figures: Sequence[Figures]) -> Figures:
+    """Return what is so for several logs of a host."""
+
+    def known(values: list[float | None]) -> list[float]:
+        return [value for value in values if value is not None]
+
+    return Figures(
+        sum(figures.lag_bytes for figures in all_figures),
+        min(known([figures.oldest_unstored for figures in all_figures]), default=None),
+        sum(figures.stored for figures in all_figures),
+        sum(figures.rejected for figures in all_figures),
+        max(known([figures.last_batch for figures in all_figures]), default=None),
+        max(known([figures.last_anchor for figures in all_figures]), default=None),
+    )
+
+
 def metrics_text(figures: Figures, now: float) -> str:
     """Return the metrics in Prometheus' format; what is not known yet is left out."""
     waits = 0.0 if figures.oldest_unstored is None else max(0.0, now - figures.oldest_unstored)
     metrics: list[tuple[str, str, str, float | None]] = [
-        ("lag_bytes", "gauge", "Bytes of the access log that are not stored.", figures.lag_bytes),
+        ("lag_bytes", "gauge", "Bytes of the logs that are not stored.", figures.lag_bytes),
         ("oldest_unstored_seconds", "gauge", "Age of the oldest line that is not stored.", waits),
         ("rows_stored_total", "counter", "Rows stored since the shipper started.", figures.stored),
         ("rejected_lines_total", "counter", "Lines stored as unparsable.", figures.rejected),
@@ -86,12 +104,11 @@ def moments(rows: list[Row]) -> list[float]:
 
 
 class Shipper:
-    """Everything but the loop: one step at a time."""
+    """Everything but the loop, for one log: one step at a time. `parse` gives a line's row, if it is to have one."""
 
-    def __init__(self, files: LogFiles, target: Target, most: int, keycloak_path: str = "/sso") -> None:
-        self._files, self._target = files, target
+    def __init__(self, files: LogFiles, target: Target, most: int, parse: Callable[[bytes], Row | None] = row) -> None:
+        self._files, self._target, self._parse = files, target, parse
         self._most = self._allowed = most
-        self._keycloak_path = keycloak_path
         self._known = False
         self._position: Position | None = None
         self.head: tuple[int, str] | None = None
@@ -106,7 +123,7 @@ class Shipper:
         if batch is None:
             self.figures.oldest_unstored = None
             return False
-        rows = [row(line, self._keycloak_path) for line in batch.lines]
+        rows = [found for found in map(self._parse, batch.lines) if found is not None]
         times = moments(rows)
         if times:
             self.figures.oldest_unstored = min(times)
@@ -115,8 +132,8 @@ class Shipper:
         try:
             self._store(batch, rows)
         except row_error:
-            if len(rows) > 1:
-                self._allowed = len(rows) // 2
+            if len(batch.lines) > 1:
+                self._allowed = len(batch.lines) // 2
                 return True
             self._store(batch, [unparsable_row(batch.lines[0])])
         except store_error:
@@ -158,9 +175,9 @@ class Daemon:
     """The loop, with what is due from time to time."""
 
     def __init__(
-        self, shipper: Shipper, target: Target, bucket: AnchorBucket | None, config: Mapping[str, Any]
+        self, shippers: Sequence[Shipper], target: Target, bucket: AnchorBucket | None, config: Mapping[str, Any]
     ) -> None:
-        self._shipper, self._target, self._bucket, self._config = shipper, target, bucket, config
+        self._shippers, self._target, self._bucket, self._config = shippers, target, bucket, config
         self._metrics = Path(config["state_directory"]) / "mlops_audit.prom"
         self._connected = Path(config["runtime_directory"]) / "connected"
         self._stopping = False
@@ -181,7 +198,7 @@ class Daemon:
             busy = False
             try:
                 self._maintain()
-                busy = self._shipper.step(row_error, store_error)
+                busy = sum(shipper.step(row_error, store_error) for shipper in self._shippers) > 0
                 self._well()
             except store_error as error:
                 self._troubled(str(error))
@@ -232,11 +249,13 @@ class Daemon:
 
     def _measure(self) -> None:
         if self._is_due("metrics", METRICS_SECONDS):
-            self._shipper.measure()
-            write_whole(self._metrics, metrics_text(self._shipper.figures, time.time()))
+            for shipper in self._shippers:
+                shipper.measure()
+            figures = together([shipper.figures for shipper in self._shippers])
+            write_whole(self._metrics, metrics_text(figures, time.time()))
 
     def _anchor(self) -> None:
-        head = self._shipper.head
+        head = max((shipper.head for shipper in self._shippers if shipper.head), default=None)
         if self._bucket is None or head is None or head == self._anchored:
             return
         if not self._is_due("anchor", float(self._config["anchor_seconds"])):
@@ -248,7 +267,7 @@ class Daemon:
             say(f"the end of the chain could not be anchored: {error}")
             return
         self._anchored = head
-        self._shipper.figures.last_anchor = time.time()
+        self._shippers[0].figures.last_anchor = time.time()
 
 
 def credential(name: str) -> str:
@@ -267,14 +286,22 @@ def main(arguments: list[str]) -> int:
     from mlops_audit.store import RowError, Store, StoreError
 
     config = read_config(Path(arguments[0]).read_text())
-    store = Store(config["source"], {**config["database"], "password": credential("database-password")})
+    database = {**config["database"], "password": credential("database-password")}
+    parsers: dict[str, Callable[[bytes], Row | None]] = {
+        "requests": partial(row, keycloak_path=config["keycloak_path"]),
+        "events": event_row,
+    }
+    stores = [Store(log["source"], database) for log in config["logs"]]
+    shippers = [
+        Shipper(LogFiles(Path(log["file"])), store, config["batch_lines"], parsers[log["holds"]])
+        for log, store in zip(config["logs"], stores, strict=True)
+    ]
     bucket = None
     if config["bucket"]:
         place = config["bucket"]
         key = (place["access_key"], credential("bucket-secret-key"))
         bucket = AnchorBucket(place["url"], place["name"], place["region"], key, place["ca_file"])
-    files = LogFiles(Path(config["log_file"]))
-    daemon = Daemon(Shipper(files, store, config["batch_lines"], config["keycloak_path"]), store, bucket, config)
+    daemon = Daemon(shippers, stores[0], bucket, config)
     signal.signal(signal.SIGTERM, daemon.stop)
     signal.signal(signal.SIGINT, daemon.stop)
     daemon.run(RowError, StoreError)
