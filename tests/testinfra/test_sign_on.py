@@ -9,12 +9,13 @@ import json
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urljoin
 
 import pytest
-from shared import DOMAIN, ROOT, Lab, inside
+from shared import DOMAIN, ROOT, Lab, containers, inside
 from sign_on import AJAX, API, BASE, SESSION_COOKIE, Platform, attribute, bearer, seconds_until
 
 SCENARIOS = {"prod", "sso"}
@@ -87,6 +88,19 @@ def test_log_in_at_keycloak_and_out_again(platform: Platform) -> None:
     assert 'name="password"' in page.text
 
 
+def audit_of(the_lab: Lab) -> Callable[[str], list[dict[str, Any]]]:
+    """Return a function that asks the audit database and returns its rows."""
+    base = next(the_lab.container(host) for host in the_lab.hosts if host in ("audit1", "mlops1"))
+
+    def ask(statement: str) -> list[dict[str, Any]]:
+        whole = f"SELECT coalesce(jsonb_agg(e), '[]') FROM ({statement}) AS e"
+        command = ("runuser", "-u", "postgres", "--", "psql", "-p", "5433", "-d", "audit", "-qAt", "-c", whole)
+        found: list[dict[str, Any]] = json.loads(inside(base, *command))
+        return found
+
+    return ask
+
+
 def test_log_ins_and_what_administrators_change_are_rows_of_the_audit(platform: Platform, the_lab: Lab) -> None:
     # A name that tries to look like another event.
     forger = f'{uuid.uuid4().hex}", type="LOGIN", username="ada'
@@ -96,16 +110,11 @@ def test_log_ins_and_what_administrators_change_are_rows_of_the_audit(platform: 
     browser = platform.browser()
     platform.fill_in(browser, browser.get(f"{BASE}/oidc/login?go=1"), forger)
     assert platform.log_in(platform.browser(), "dora").ok
-    statement = (
-        "SELECT coalesce(jsonb_agg(e), '[]') FROM (SELECT operation, outcome, user_name, uri, detail FROM audit.event"
-        f" WHERE kind = 'event' AND time >= '{begin}') AS e"
-    )
-    base = next(the_lab.container(host) for host in the_lab.hosts if host in ("audit1", "mlops1"))
+    ask = audit_of(the_lab)
 
     def events() -> list[dict[str, Any]]:
-        command = ("runuser", "-u", "postgres", "--", "psql", "-p", "5433", "-d", "audit", "-qAt", "-c", statement)
-        found: list[dict[str, Any]] = json.loads(inside(base, *command))
-        return found
+        columns = "operation, outcome, user_name, uri, detail"
+        return ask(f"SELECT {columns} FROM audit.event WHERE kind = 'event' AND time >= '{begin}'")
 
     def seen(operation: str, user: str | None = None) -> list[dict[str, Any]]:
         return [row for row in events() if row["operation"] == operation and user in (None, row["user_name"])]
@@ -118,6 +127,23 @@ def test_log_ins_and_what_administrators_change_are_rows_of_the_audit(platform: 
     user = platform.user_id("dora")
     assert [row["uri"] for row in seen("CREATE USER")] == [f"users/{user}"]
     assert any(row["uri"].startswith(f"users/{user}/groups/") for row in seen("CREATE GROUP_MEMBERSHIP"))
+
+
+def test_no_event_is_lost_or_doubled_when_the_shipper_is_killed(the_lab: Lab) -> None:
+    host, batch = containers(the_lab, "keycloak.service")[0], uuid.uuid4().hex
+    url = f"https://{inside(host, 'hostname').strip()}:8443/sso/realms/master/protocol/openid-connect/token"
+    curl = f"curl -s -o /dev/null --cacert /etc/mlops-tracking/tls/ca.crt -d client_id=admin-cli {url}"
+    refused = (
+        f"for n in $(seq $0 $1); do {curl} -d grant_type=password -d password=x -d username={batch}-$n || exit; done"
+    )
+    for first in range(0, 60, 10):
+        inside(host, "sh", "-c", refused, str(first), str(first + 9))
+        inside(host, "systemctl", "kill", "--signal=KILL", "mlops-audit-shipper.service")
+    ask = audit_of(the_lab)
+    statement = f"SELECT user_name AS who, operation FROM audit.event WHERE user_name LIKE '{batch}-%' ORDER BY seq"
+    seconds_until(lambda: len(ask(statement)) >= 60, 30)
+    expected = [{"who": f"{batch}-{number}", "operation": "LOGIN_ERROR"} for number in range(60)]
+    assert ask(statement) == expected
 
 
 def test_a_log_in_is_good_once_and_in_the_browser_that_began_it(platform: Platform) -> None:
