@@ -28,19 +28,10 @@ PRINT = threading.Lock()
 # Who has only the end of the output must find the reason there.
 REASONS = re.compile(r'fatal: |FAILED (?!- RETRY)|ERROR |E  |.*error: |.*: Executed: Failed|\{"proof"')
 REASONS_SHOWN = 12
-# Each has a scenario that shows it alone; `single` and `prod` have their second runs together.
-ROLES = (
-    "mlflow",
-    "keycloak",
-    "nginx_tls",
-    "monitoring",
-    "audit",
-    "postgres",
-    "minio",
-    "pki",
-    "prometheus_exporter",
-    "common",
-)
+# Each has a scenario that shows it alone, with tests of its own; `prod` has their second runs.
+ROLES = ("mlflow", "keycloak", "audit", "postgres", "minio", "pki", "common")
+# Alone, these are asked nothing that `single` and `prod` are not asked, too.
+SHOWN_TOGETHER = ("nginx_tls", "monitoring", "prometheus_exporter")
 # Of the proof whose long form sends 20,000 requests.
 AUDIT_SHORT = ("--requests", "1500", "--kills", "5", "--rotations", "2", "--stops", "1")
 
@@ -150,7 +141,6 @@ def single() -> list[Step]:
     return [
         molecule_kept("single"),
         mlflow_modules("single", "smoke_live", "mlflow_modules", "rights", "run_log", "promotion"),
-        proof("renewal", "tests/prove/renewal.py", "--lab", lab.name, "--once", hosts="single"),
         proof("audit", "tests/prove/audit.py", "--lab", lab.name, *AUDIT_SHORT, hosts="single"),
         proof("unread files", "tests/prove/kills.py", "--lab", lab.name, "--part", "files", hosts="single"),
         # Also the second run after these proofs, and the one after a run that was broken off before its handlers.
@@ -196,12 +186,12 @@ def long_proofs() -> list[Step]:
     """Return what takes hours."""
     single = lab_module.lab("prove-single")
     inventories = f"BAD_INPUTS_INVENTORY={single.source},{single.directory}"
-    prod = ("tests/bench/bench.py", "--lab", "prove-prod", "--parts", "converge", "memory", "--write", "--keep")
-    parts = ("converge", "memory", "load", "artifacts", "pools")
+    parts = ("converge", "memory", "load", "artifacts", "pools", "watching")
+    prod = ("tests/bench/bench.py", "--lab", "prove-prod", "--parts", *parts[:2], "watching", "--write", "--keep")
     return [
         molecule("bookworm"),
         molecule("prod"),
-        *map(molecule, ROLES),
+        *map(molecule, (*ROLES, *SHOWN_TOGETHER)),
         Step("schema", ("env", f"MLFLOW_PYTHON={identity()[0]}", *python("-m", "pytest", SCHEMA_TESTS, "-q"))),
         proof("kills", "tests/prove/kills.py", "--kills", "10"),
         proof("secrets", "tests/prove/secrets_in_output.py", "--lab", "prove-single", "--fresh", "--check"),

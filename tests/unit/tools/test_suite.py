@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -20,8 +21,17 @@ def names(command: str) -> list[str]:
 
 def test_every_scenario_is_run() -> None:
     scenarios = {f"molecule {path.parent.name}" for path in ROOT.glob("molecule/*/molecule.yml")}
-    assert scenarios - set(names("test")) == {"molecule bookworm"}
-    assert "molecule bookworm" in names("prove")
+    assert scenarios - set(names("test")) == {
+        f"molecule {scenario}" for scenario in ("bookworm", *suite.SHOWN_TOGETHER)
+    }
+    assert scenarios - set(names("prove")) == {"molecule single", "molecule log_shipping"}
+
+
+def test_a_scenario_with_tests_of_its_own_is_in_the_short_form() -> None:
+    for path in ROOT.glob("tests/testinfra/test_*.py"):
+        found = re.search(r"^SCENARIOS = (\{.*?\})", path.read_text(), re.MULTILINE | re.DOTALL)
+        if found:
+            assert {f"molecule {scenario}" for scenario in ast.literal_eval(found[1])} & set(names("test")), path.name
 
 
 def test_only_roles_of_the_shipped_inventories_go_without_a_second_run_of_their_own() -> None:
