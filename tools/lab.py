@@ -375,9 +375,14 @@ def unpack_minio() -> str:
     """Unpack the program from the archive."""
     binary = minio_binary()
     if not binary.exists():
-        with tarfile.open(minio_archive()) as archive:
-            archive.extract("minio", binary.parent, filter="data")
-        binary.chmod(0o755)
+        binary.parent.mkdir(parents=True, exist_ok=True)
+        partial = binary.with_suffix(".partial")
+        with tarfile.open(minio_archive()) as archive, open(partial, "wb") as program:
+            packed = archive.extractfile("minio")
+            assert packed
+            shutil.copyfileobj(packed, program)
+        partial.chmod(0o755)
+        partial.rename(binary)
     return minio_archive().name
 
 
