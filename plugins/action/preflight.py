@@ -31,6 +31,7 @@ CONTRACT = "platform"
 ALSO_JUDGED = (
     *PUBLIC_FILES,
     *EXPORTER_PORTS,
+    "minio_console_enabled",
     "minio_drives",
     "mlflow_artifact_destination",
     "mlflow_auth_store_uri",

@@ -51,8 +51,13 @@ QUESTIONS: Mapping[str, Question] = {
     "keycloak_events": Question(
         f"WITH {NAMES} SELECT {TIME} AS time, coalesce(name, user_name) AS user, remote_addr, operation, outcome, uri,"
         " detail FROM audit.event LEFT JOIN names ON user_id = user_name"
-        f" WHERE kind = 'event' AND {BETWEEN} AND (%(user)s::text IS NULL OR coalesce(name, user_name) = %(user)s)"
-        " ORDER BY seq"
+        f" WHERE kind = 'event' AND source ~ '/keycloak$' AND {BETWEEN}"
+        " AND (%(user)s::text IS NULL OR coalesce(name, user_name) = %(user)s) ORDER BY seq"
+    ),
+    "console_log_ins": Question(
+        f"SELECT {TIME} AS time, user_name AS user, remote_addr, operation, outcome, status, request_id"
+        f" FROM audit.event WHERE kind = 'event' AND source ~ '/minio$' AND {BETWEEN}"
+        " AND (%(user)s::text IS NULL OR user_name = %(user)s) ORDER BY seq"
     ),
     "refused_requests": Question(requests("outcome = 'refused'")),
     "requests_of_run": Question(requests("run_id = %(run)s"), ("run",)),

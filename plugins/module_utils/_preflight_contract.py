@@ -26,6 +26,7 @@ Groups = Mapping[str, Sequence[str]]
 PORTS = (
     "platform_postgres_port",
     "platform_audit_port",
+    "platform_audit_webhook_port",
     "platform_minio_port",
     "platform_keycloak_port",
     "platform_keycloak_management_port",

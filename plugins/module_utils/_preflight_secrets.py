@@ -60,6 +60,8 @@ def needed_secrets(contract: Contract) -> list[str]:
     """Those of them without which a tier of this inventory cannot be set up."""
     tiers = {"keycloak": "keycloak", "audit": "audit", "monitoring": "monitoring", "minio_metrics": "monitoring"}
     absent = tuple(f"platform_{name}_" for name, tier in tiers.items() if not contract.get(f"platform_{tier}_hosts"))
+    if not contract.get("minio_console_enabled"):
+        absent += ("platform_audit_webhook_",)
     return [name for name in secret_names(contract) if not name.startswith(absent)]
 
 

@@ -22,6 +22,7 @@ options:
       who_promoted: Who moved an alias or a stage of O(model), and who was refused.
       requests_of_user: Everything that O(user) did or tried, log-ins included.
       keycloak_events: Log-ins, log-outs, refusals and what administrators changed; of O(user) alone, if given.
+      console_log_ins: Log-ins at MinIO's console, refused ones included; of O(user) alone, if given.
       refused_requests: Every request that was refused, whoever sent it.
       requests_of_run: Every request about the run O(run).
       requests_to: Every request whose path or query holds O(text).

@@ -12,6 +12,7 @@ import json
 import re
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -177,13 +178,75 @@ def test_a_broken_line_is_a_row_and_blocks_nobody(host: Any, database: Query) ->
     assert "hunter2" not in database("SELECT string_agg(detail, ' ') FROM audit.event")
 
 
+def log_in_at_the_console(feed: Callable[..., str], user: str, password: str) -> str:
+    """Return the status of the console's answer."""
+    command = ("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", f"{TLS}/ca.crt")
+    said = json.dumps({"accessKey": user, "secretKey": password})
+    url = "https://audit1:9001/api/v1/login"
+    return feed(said, *command, "-H", "Content-Type: application/json", "--data-binary", "@-", url)
+
+
+def test_log_ins_at_the_object_stores_console_are_rows(
+    host: Any, database: Query, feed: Callable[..., str], secrets: dict[str, str]
+) -> None:
+    root = secrets["platform_minio_root_password"]
+    condition = "source = 'audit1/minio' AND kind = 'event'"
+
+    def found() -> list[str]:
+        columns = "operation, user_name, outcome, status, remote_addr IS NOT NULL"
+        return database(f"SELECT {columns} FROM audit.event WHERE {condition} ORDER BY seq").splitlines()
+
+    before = len(found())
+    assert log_in_at_the_console(feed, "root", root) == "204"
+    assert log_in_at_the_console(feed, "root", "wrong-password") == "401"
+    assert log_in_at_the_console(feed, "mallory", "wrong-password") == "401"
+    assert until(lambda: len(found()) == before + 3), found()
+    assert found()[before:] == [
+        "AssumeRole|root|allowed|200|t", "AssumeRole|root|refused|403|t", "AssumeRole|mallory|refused|403|t",
+    ]  # fmt: skip
+    kept = host.file("/var/lib/mlops-audit-shipper/console.log")
+    assert (kept.user, kept.mode) == ("mlops-audit", 0o600)
+    assert "Signature" not in kept.content_string
+
+
+def test_no_log_in_is_lost_or_doubled_while_the_shipper_is_away_or_killed(
+    host: Any, database: Query, feed: Callable[..., str]
+) -> None:
+    batch = uuid.uuid4().hex[:8]
+
+    def count(columns: str) -> str:
+        return database(f"SELECT count({columns}) FROM audit.event WHERE user_name LIKE '{batch}-%'")
+
+    for turn in range(12):
+        if turn % 4 == 3:
+            host.check_output(f"systemctl kill -s KILL {SHIPPER}")
+        if turn == 8:
+            host.check_output(f"systemctl stop {SHIPPER}")
+        assert log_in_at_the_console(feed, f"{batch}-{turn:02}", "wrong-password") == "401"
+    # What MinIO keeps while nobody takes it survives MinIO, too.
+    assert until(lambda: host.check_output("find /var/lib/minio/audit -type f | wc -l") != "0", 10)
+    host.check_output("systemctl restart minio.service")
+    host.check_output(f"systemctl start {SHIPPER}")
+    assert until(lambda: count("DISTINCT user_name") == "12", 60), count("DISTINCT user_name")
+    time.sleep(5)
+    assert count("*") == "12"
+
+
+def test_nobody_without_the_token_adds_log_ins(host: Any, database: Query) -> None:
+    entry = {"api": {"name": "AssumeRole", "statusCode": 200}, "requestID": "forged", "time": "2026-11-26T00:00:00Z"}
+    options = "-sS -o /dev/null -w '%%{http_code}' -H 'Authorization: guess' --data-binary %s"
+    assert host.check_output(f"curl {options} http://127.0.0.1:9010/", json.dumps(entry)) == "403"
+    assert database("SELECT count(*) FROM audit.event WHERE request_id = 'forged'") == "0"
+
+
 def test_order_of_a_connection_is_kept(host: Any, database: Query) -> None:
-    urls = " ".join(f"https://{DOMAIN}/order-{count}" for count in range(20))
+    batch = uuid.uuid4().hex
+    urls = " ".join(f"https://{DOMAIN}/{batch}-{count}" for count in range(20))
     options = f"--http1.1 --cacert {TLS}/ca.crt --connect-to {DOMAIN}::127.0.0.1:"
     host.check_output(f"curl -sS -o /dev/null {options} {urls.replace(' ', ' -o /dev/null ')}")
     query = "SELECT string_agg(split_part(uri, '-', 2), ' ' ORDER BY seq), count(DISTINCT connection) FROM audit.event"
     expected = " ".join(map(str, range(20))) + "|1"
-    assert until(lambda: database(f"{query} WHERE uri LIKE '/order-%'") == expected)
+    assert until(lambda: database(f"{query} WHERE uri LIKE '/{batch}-%'") == expected)
 
 
 # Statements of somebody who owns the machine, but not the setting that says that it is on purpose.
@@ -394,6 +457,7 @@ def test_the_playbook_verifies_and_answers(the_lab: Lab, anchors: list[str]) -> 
     assert "the chain holds:" in said
     assert " 0 anchors" not in said
     assert "runs/get" in run("-e", "audit_question=requests_of_user", "-e", "audit_user=ada")
+    assert "AssumeRole" in run("-e", "audit_question=console_log_ins", "-e", "audit_user=mallory")
 
 
 def test_the_shipper_says_how_far_it_is(host: Any) -> None:

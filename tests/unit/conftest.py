@@ -9,6 +9,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 COLLECTIONS = Path(__file__).resolve().parents[2] / ".collections"
 # Set here and not in a fixture: Ansible reads it once, when a test file imports it.
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(COLLECTIONS)
+
+# Other tests have the processor at the same time.
+settings.register_profile("busy", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +24,8 @@ from mlops_audit.anchors import AnchorBucket, AnchorError
 from mlops_audit.events import event_row
 from mlops_audit.files import Batch, LogFiles, Position
 from mlops_audit.lines import Row, gap_row, row, unparsable_row
+from mlops_audit.logins import log_in_row
+from mlops_audit.webhook import LogInFile, receiver
 
 IDLE_SECONDS = 0.5
 METRICS_SECONDS = 5.0
@@ -290,6 +293,7 @@ def main(arguments: list[str]) -> int:
     parsers: dict[str, Callable[[bytes], Row | None]] = {
         "requests": partial(row, keycloak_path=config["keycloak_path"]),
         "events": event_row,
+        "console": log_in_row,
     }
     stores = [Store(log["source"], database) for log in config["logs"]]
     shippers = [
@@ -301,6 +305,10 @@ def main(arguments: list[str]) -> int:
         place = config["bucket"]
         key = (place["access_key"], credential("bucket-secret-key"))
         bucket = AnchorBucket(place["url"], place["name"], place["region"], key, place["ca_file"])
+    for log in config["logs"]:
+        if log["holds"] == "console":
+            webhook = receiver(config["webhook_port"], credential("webhook-token"), LogInFile(Path(log["file"])))
+            threading.Thread(target=webhook.serve_forever, daemon=True).start()
     daemon = Daemon(shippers, stores[0], bucket, config)
     signal.signal(signal.SIGTERM, daemon.stop)
     signal.signal(signal.SIGINT, daemon.stop)

@@ -120,6 +120,13 @@ def test_secrets_of_keycloak_are_needed_where_it_is() -> None:
     assert "platform_keycloak_admin_password" in secrets.secret_names(contract)
 
 
+def test_the_token_of_the_object_stores_log_is_needed_with_its_console() -> None:
+    contract = {"platform_audit_webhook_token": "", "platform_audit_hosts": ["h"]}
+    assert not list(secrets.check_secrets(contract))
+    found = secrets.check_secrets({**contract, "minio_console_enabled": True})
+    assert [problem.variable for problem in found] == ["platform_audit_webhook_token"]
+
+
 @given(st.binary(min_size=32, max_size=32))
 def test_any_key_of_32_bytes_is_good(key: bytes) -> None:
     value = base64.b64encode(key).decode()
