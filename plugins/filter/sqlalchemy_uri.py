@@ -55,15 +55,16 @@ options:
     description: The dialect of SQLAlchemy and its driver.
     type: str
     choices:
+      - postgresql+psycopg2
       - postgresql+psycopg
       - mysql+pymysql
       - sqlite
-    default: postgresql+psycopg
+    default: postgresql+psycopg2
   keepalive:
     description:
-      - With V(postgresql+psycopg), add C(connect_timeout), C(keepalives_idle), C(keepalives_interval),
-        C(keepalives_count) and C(tcp_user_timeout) where the options do not set them, so that a host that falls silent
-        is noticed. With several hosts that takes about three seconds, with one host half a minute.
+      - With V(postgresql+psycopg2) and V(postgresql+psycopg), add C(connect_timeout), C(keepalives_idle),
+        C(keepalives_interval), C(keepalives_count) and C(tcp_user_timeout) where the options do not set them, so that a
+        host that falls silent is noticed. With several hosts that takes about three seconds, with one host half a minute.
       - With V(mysql+pymysql), add C(connect_timeout) and C(charset=utf8mb4) in the same way.
     type: bool
     default: true
@@ -79,13 +80,13 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ {'hosts': ['db.example.com'], 'user': 'mlflow', 'password': 'p@ss/word', 'database': 'mlflow',
       'options': {'sslmode': 'verify-full'}} | mlops.tracking.sqlalchemy_uri(keepalive=false) }}"
-    # => postgresql+psycopg://mlflow:p%40ss%2Fword@db.example.com:5432/mlflow?sslmode=verify-full
+    # => postgresql+psycopg2://mlflow:p%40ss%2Fword@db.example.com:5432/mlflow?sslmode=verify-full
 
 - name: Show the URL of a cluster
   ansible.builtin.debug:
     msg: "{{ {'hosts': ['db1.example.com', 'db2.example.com'], 'user': 'mlflow', 'database': 'mlflow'}
       | mlops.tracking.sqlalchemy_uri(keepalive=false) }}"
-    # => postgresql+psycopg://mlflow@/mlflow?host=db1.example.com:5432&host=db2.example.com:5432
+    # => postgresql+psycopg2://mlflow@/mlflow?host=db1.example.com:5432&host=db2.example.com:5432
     #    &target_session_attrs=read-write (one line)
 
 - name: Show the URL of a file
@@ -108,7 +109,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.mlops.tracking.plugins.module_utils import _uri
 
 
-def sqlalchemy_uri(description: Any, driver: str = "postgresql+psycopg", keepalive: bool = True) -> str:
+def sqlalchemy_uri(description: Any, driver: str = "postgresql+psycopg2", keepalive: bool = True) -> str:
     """Return a SQLAlchemy database URL."""
     try:
         return _uri.sqlalchemy_uri(description, driver=driver, keepalive=keepalive)

@@ -22,7 +22,7 @@ MYSQL_PORT = 3306
 # NAMEDATALEN - 1: PostgreSQL refuses or cuts longer names of users and databases.
 POSTGRES_NAME_BYTES = 63
 
-SQLALCHEMY_DRIVERS = ("postgresql+psycopg", "mysql+pymysql", "sqlite")
+SQLALCHEMY_DRIVERS = ("postgresql+psycopg2", "postgresql+psycopg", "mysql+pymysql", "sqlite")
 
 # A host that falls silent is noticed after these; without them a pooled connection hangs for minutes.
 # With one host the client can only wait for it, so patience costs nothing; with several the next one is ready.
@@ -138,7 +138,7 @@ def postgres_uri(description: object, keepalive: bool = True) -> str:
     return f"postgresql://{target.credentials}{servers}/{quote(target.database, safe='')}{_query(options.items())}"
 
 
-def sqlalchemy_uri(description: object, driver: str = "postgresql+psycopg", keepalive: bool = True) -> str:
+def sqlalchemy_uri(description: object, driver: str = "postgresql+psycopg2", keepalive: bool = True) -> str:
     """Return a URL for SQLAlchemy, the driver always written."""
     if driver not in SQLALCHEMY_DRIVERS:
         raise UriError(

@@ -28,7 +28,7 @@ options:
     aliases: [executable]
   database_uri:
     description:
-      - SQLAlchemy URI of the database, such as C(postgresql+psycopg://user:password@db.example.com/mlflow?sslmode=verify-full).
+      - SQLAlchemy URI of the database, such as C(postgresql+psycopg2://user:password@db.example.com/mlflow?sslmode=verify-full).
         A migration needs the user who owns the tables.
       - It reaches the interpreter by its environment, never by its command line.
     type: str

@@ -51,7 +51,7 @@ def running() -> Iterator[str]:
             )
             try:
                 _wait(server, port, log)
-                yield f"postgresql+psycopg://owner:none@127.0.0.1:{port}/postgres"
+                yield f"postgresql+psycopg2://owner:none@127.0.0.1:{port}/postgres"
             finally:
                 server.terminate()
                 server.wait(20)

@@ -5,16 +5,17 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import types
 from pathlib import Path
 from typing import Any
 
-import flask
 import pytest
 from mlflow.exceptions import MlflowException
 
 from mlops_identity import rights
+from mlops_identity.memory import ask_anew, remembering
 from mlops_identity.rights import CHANGES, CachedAuthStore, Remembered, RunStub, TrackingStoreForRights
 
 
@@ -129,45 +130,27 @@ def test_a_change_by_another_worker_counts_after_the_seconds(store: CachedAuthSt
     assert grants(store) == []
 
 
-@pytest.mark.parametrize(
-    ("path", "fresh"),
-    [
-        ("/api/2.0/mlflow/users/get", True),
-        ("/ajax-api/3.0/mlflow/roles/list", True),
-        ("/api/2.0/mlflow/experiments/get", False),
-        ("/nowhere", False),
-    ],
-)
-def test_views_of_users_and_rights_remember_nothing(
-    store: CachedAuthStore, tmp_path: Path, path: str, fresh: bool
-) -> None:
+def test_a_request_uses_nothing_from_before_it_began_unless_it_is_let(store: CachedAuthStore, tmp_path: Path) -> None:
     other = CachedAuthStore(5)
     other.init_db(f"sqlite:///{tmp_path}/auth.db")
-    app = flask.Flask("views")
-    for rule in ("/api/2.0/mlflow/users/get", "/ajax-api/3.0/mlflow/roles/list", "/api/2.0/mlflow/experiments/get"):
-        app.add_url_rule(rule, rule, lambda: "")
-    with app.test_request_context(path):
-        assert (grants(store), store.get_user("maker").is_admin) == ([], False)
+    time = Time()
+    store._remembered = Remembered(60, clock=time)
+    assert (grants(store), store.get_user("maker").is_admin) == ([], False)
     other.grant_user_permission("maker", "experiment", "1", "EDIT")
     other.update_user("maker", is_admin=True)
-    with app.test_request_context(path):
-        assert store.get_user("maker").is_admin is fresh
-        assert bool(grants(store)) is fresh
 
+    def asked() -> None:
+        time.now += 1
+        ask_anew(time.now)
+        with remembering() as reading:
+            assert (grants(store), store.get_user("maker").is_admin) == ([], False)
+            assert reading.used
+        assert (grants(store), store.get_user("maker").is_admin) == ([("experiment", "1", "EDIT")], True)
+        # What was asked for within the request is good for all of it.
+        with remembering():
+            assert store.get_user("maker").is_admin
 
-def test_a_right_on_something_new_counts_at_each_worker_at_once(store: CachedAuthStore, tmp_path: Path) -> None:
-    other = CachedAuthStore(5)
-    other.init_db(f"sqlite:///{tmp_path}/auth.db")
-    app = flask.Flask("views")
-    with app.test_request_context("/?experiment_name=new"):
-        assert grants(store) == []
-    other.grant_user_permission("maker", "experiment", "1", "EDIT")
-    with app.test_request_context("/?experiment_id=1"):
-        assert grants(store) == [("experiment", "1", "EDIT")]
-    with app.test_request_context("/", method="POST", json={"experiment_id": "1"}):
-        assert grants(store) == [("experiment", "1", "EDIT")]
-    with app.test_request_context("/", method="POST", json=["no object"]):
-        assert grants(store) == []
+    contextvars.Context().run(asked)
 
 
 def test_nobody_can_change_what_the_next_one_gets(store: CachedAuthStore) -> None:

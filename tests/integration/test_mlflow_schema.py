@@ -4,7 +4,7 @@
 
 """The schema helper with a real MLflow on a real PostgreSQL.
 
-Runs when MLFLOW_PYTHON names the interpreter of an environment with MLflow, its extra `auth` and psycopg;
+Runs when MLFLOW_PYTHON names the interpreter of an environment with MLflow, its extra `auth` and psycopg2;
 `initdb` and `postgres` must be on PATH. What cannot be used then fails the run.
 """
 
@@ -61,7 +61,7 @@ class Postgres(t.NamedTuple):
     port: int
 
     def uri(self, database: str) -> str:
-        return f"postgresql+psycopg://owner:p%40ss%25word@127.0.0.1:{self.port}/{database}"
+        return f"postgresql+psycopg2://owner:p%40ss%25word@127.0.0.1:{self.port}/{database}"
 
     def sql(self, database: str, statement: str) -> str:
         environment = {**os.environ, "URI": self.uri(database), "SQL": statement}
@@ -175,8 +175,8 @@ def test_a_newer_database_is_refused(postgres: Postgres) -> None:
 
 # URI, part of the message
 WRONG: list[tuple[str, str]] = [
-    ("postgresql+psycopg://owner:hidden@127.0.0.1:1/x", "OperationalError"),
-    ("postgresql+psycopg://owner:hidden@x:port/x", "percent-encode"),
+    ("postgresql+psycopg2://owner:hidden@127.0.0.1:1/x", "OperationalError"),
+    ("postgresql+psycopg2://owner:hidden@x:port/x", "percent-encode"),
     ("oracle://owner:hidden@db/x", "names oracle; use one of"),
 ]
 

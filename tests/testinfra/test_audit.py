@@ -17,11 +17,11 @@ PYTHON = "/opt/mlflow/current/bin/python"
 # Says why the audit database refuses a connection.
 KNOCK = """
 import sys
-import psycopg
+import psycopg2
 try:
-    psycopg.connect(host=sys.argv[1], port=5433, user=sys.argv[2], dbname="audit", password="x", sslmode=sys.argv[3])
+    psycopg2.connect(host=sys.argv[1], port=5433, user=sys.argv[2], dbname="audit", password="x", sslmode=sys.argv[3])
     print("connected")
-except psycopg.OperationalError as error:
+except psycopg2.OperationalError as error:
     print(error)
 """
 

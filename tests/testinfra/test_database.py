@@ -16,21 +16,21 @@ PYTHON = "/opt/mlflow/current/bin/python -I"
 # Connects as MLflow does, with changes; prints the error's code or what the statement returned. Keeps nothing.
 TRY = """
 import json, re, sys
-import psycopg
+import psycopg2
 changes, statement = json.loads(sys.argv[1]), sys.argv[2]
 database = changes.pop("database", None)
-uri = re.search(r'_MLFLOW_SERVER_FILE_STORE="postgresql\\+psycopg(.*)"', open("/etc/mlflow/mlflow.env").read())[1]
+uri = re.search(r'_MLFLOW_SERVER_FILE_STORE="postgresql\\+psycopg2(.*)"', open("/etc/mlflow/mlflow.env").read())[1]
 if database:
     uri = re.sub(r"(@[^/]*/)[^?]*", r"\\g<1>" + database, uri)
 try:
-    with psycopg.connect("postgresql" + uri, connect_timeout=10, **changes) as connection:
-        result = connection.execute(statement)
-        print("ok", result.fetchone()[0] if result.description else result.rowcount)
-        connection.rollback()
-except psycopg.OperationalError as error:
-    print(error)
-except psycopg.Error as error:
-    print(error.sqlstate)
+    connection = psycopg2.connect("postgresql" + uri, connect_timeout=10, **changes)
+    cursor = connection.cursor()
+    cursor.execute(statement)
+    print("ok", cursor.fetchone()[0] if cursor.description else cursor.rowcount)
+    connection.rollback()
+except psycopg2.Error as error:
+    # Who was not let in has no code.
+    print(error.pgcode or error)
 """
 DENIED = "42501"
 

@@ -11,10 +11,11 @@ from flask import Flask
 from mlflow.server import app as flask_app
 from mlflow.server import auth, handlers
 
-from mlops_identity import browser, config, rights, services, startup
+from mlops_identity import browser, config, denials, rights, services, startup
 from mlops_identity.audit import AsgiTrail, WsgiTrail
 from mlops_identity.authorization import learn_from_answer, refuse_early
 from mlops_identity.databases import Databases
+from mlops_identity.memory import ask_anew
 from mlops_identity.serving import store, views
 
 
@@ -30,8 +31,10 @@ def create_app() -> Flask | AsgiTrail:
         browser.register(flask_app, settings)
     else:
         services.install(flask_app, settings)
+    denials.install(auth)
+    flask_app.before_request(ask_anew)
     # Before MLflow's own question, and after its own last word.
-    flask_app.before_request(handlers.catch_mlflow_exception(refuse_early))
+    flask_app.before_request(denials.asking_again(handlers.catch_mlflow_exception(refuse_early)))
     flask_app.after_request(learn_from_answer)
     made = auth.create_app(flask_app)
     flask_app.wsgi_app = WsgiTrail(flask_app.wsgi_app)

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
+from mlops_identity.memory import may_use
+
 # A path that is still encoded after so many times is refused, not understood.
 DECODINGS = 8
-# Deleted versions are protected until everything is read again.
+# What deleted versions protected is read anew so often, and before anything is refused for them.
 RELOAD_SECONDS = 300.0
 # Clocks of MLflow hosts may differ by this much; what is younger is read again at each question.
 MARGIN_MS = 600_000
@@ -160,7 +162,7 @@ class Registered:
         self._protected = Protected()
         self._seen: set[Version] = set()
         self._newest = 0
-        self._reload_at = float("-inf")
+        self._read_at = float("-inf")
 
     def forbids(self, touch: Touch) -> bool:
         """Return whether a request would change what belongs to a registered version."""
@@ -172,13 +174,13 @@ class Registered:
 
     def _refresh(self) -> None:
         now = self._clock()
-        if now < self._reload_at:
+        if now < self._read_at + RELOAD_SECONDS and may_use(self._read_at):
             self._take(self._registry.versions(self._newest - MARGIN_MS))
             return
         versions = list(self._registry.versions(None))
         self._protected, self._seen, self._newest = Protected(), set(), 0
         self._take(versions)
-        self._reload_at = now + RELOAD_SECONDS
+        self._read_at = now
 
     def _take(self, versions: Iterable[Version]) -> None:
         for version in versions:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -18,6 +20,46 @@ Value = TypeVar("Value")
 LIMIT = 10_000
 # How long the others go on with the last answer while one thread asks again.
 GRACE_SECONDS = 10.0
+
+
+@dataclass
+class Reading:
+    """How old what is remembered may be for the request that is being answered, and whether any of it was used."""
+
+    not_before: float
+    used: bool = False
+
+    def takes(self, asked_at: float) -> bool:
+        """Return whether an answer that was asked for then may be used, and note that it is."""
+        if asked_at < self.not_before:
+            return False
+        self.used = True
+        return True
+
+
+_READING: ContextVar[Reading | None] = ContextVar("mlops_identity_reading", default=None)
+
+
+def ask_anew(now: float | None = None) -> None:
+    """Let the current request use nothing that was asked for before now."""
+    _READING.set(Reading(time.monotonic() if now is None else now))
+
+
+@contextmanager
+def remembering() -> Iterator[Reading]:
+    """Let what is remembered answer: only where an answer that allows nothing is asked for again."""
+    reading = Reading(float("-inf"))
+    token = _READING.set(reading)
+    try:
+        yield reading
+    finally:
+        _READING.reset(token)
+
+
+def may_use(asked_at: float) -> bool:
+    """Return whether the current request may use an answer that was asked for then."""
+    reading = _READING.get()
+    return reading is None or reading.takes(asked_at)
 
 
 @dataclass
@@ -32,6 +74,7 @@ class Answer(Generic[Value]):
 class _Entry(Generic[Value]):
     lock: threading.Lock = field(default_factory=threading.Lock)
     answer: Answer[Value] | None = None
+    asked_at: float = float("-inf")
     due: float = 0.0
 
 
@@ -60,9 +103,9 @@ class Memory(Generic[Key, Value]):
         entry = self._entry(key)
         answer = entry.answer
         now = self._clock()
-        if answer is not None and now < entry.due:
+        usable = answer is not None and now < entry.due + GRACE_SECONDS and may_use(entry.asked_at)
+        if answer is not None and usable and now < entry.due:
             return answer.value
-        usable = answer is not None and now < entry.due + GRACE_SECONDS
         if not entry.lock.acquire(blocking=not usable):
             assert answer is not None
             return answer.value
@@ -73,17 +116,19 @@ class Memory(Generic[Key, Value]):
 
     def _asked(self, key: Key, entry: _Entry[Value], ask: Callable[[Value | None], Answer[Value]]) -> Value:
         # Another thread may have asked while this one waited.
-        if entry.answer is not None and self._clock() < entry.due:
+        asked_at = self._clock()
+        if entry.answer is not None and asked_at < entry.due and may_use(entry.asked_at):
             return entry.answer.value
         try:
             answer = ask(entry.answer.value if entry.answer else None)
         except BaseException:
             self.forget(key)
             raise
-        self._remember(entry, answer)
+        self._remember(entry, answer, asked_at)
         return answer.value
 
-    def _remember(self, entry: _Entry[Value], answer: Answer[Value]) -> None:
+    def _remember(self, entry: _Entry[Value], answer: Answer[Value], asked_at: float) -> None:
+        entry.asked_at = asked_at
         entry.due = self._clock() + answer.seconds
         entry.answer = answer
 
@@ -97,7 +142,7 @@ class Memory(Generic[Key, Value]):
 
     def put(self, key: Key, value: Value, seconds: float) -> None:
         """Remember an answer that nobody asked for."""
-        self._remember(self._entry(key), Answer(value, seconds))
+        self._remember(self._entry(key), Answer(value, seconds), self._clock())
 
     def forget(self, key: Key) -> None:
         """Drop an answer."""

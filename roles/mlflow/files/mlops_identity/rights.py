@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from flask import has_request_context, request
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.server.auth.sqlalchemy_store import RoleGrantRow, SqlAlchemyStore
 
-from mlops_identity.audit import KEYS, VALUE_LENGTH
+from mlops_identity.memory import may_use
 
 # For 10,000 people with a handful of kinds of rights each, and for the runs that they work on.
 ANSWERS = 50_000
@@ -72,32 +71,11 @@ CHANGES: frozenset[str] = frozenset(
 READING_PREFIXES = ("authenticate_", "get_", "has_", "is_", "list_", "user_has_")
 
 
-# Views of users, roles and grants, which show and change what there is, not what a worker remembers.
-ACCOUNT_RULES = ("/mlflow/roles/", "/mlflow/users/")
-
-
-def about_accounts() -> bool:
-    """Return whether the request that is being answered looks at users or rights."""
-    rule = request.url_rule.rule if has_request_context() and request.url_rule else ""
-    return any(part in rule for part in ACCOUNT_RULES)
-
-
-# What a request is about, by the names that MLflow's calls use.
-SUBJECTS = ("name", *KEYS)
-
-
-def subject() -> Hashable:
-    """Return what the request is about: whoever makes an experiment may use it at once, at each worker."""
-    if not has_request_context():
-        return ()
-    body = request.get_json(silent=True)
-    given = {**request.args, **(request.view_args or {}), **(body if isinstance(body, dict) else {})}
-    # Bounded, as senders choose the values and many are remembered.
-    return tuple(str(given.get(name, ""))[:VALUE_LENGTH] for name in SUBJECTS)
-
-
 class Remembered:
-    """Answers that are good for some seconds from when they were asked for; the oldest go first."""
+    """Answers that are good for some seconds from when they were asked for, unless the request wants newer ones.
+
+    The oldest go first.
+    """
 
     def __init__(self, seconds: float, limit: int = ANSWERS, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -113,13 +91,13 @@ class Remembered:
         with self._lock:
             known = self._answers.get(key)
             generation = self._generation
-        if known is not None and asked_at < known[0]:
+        if known is not None and asked_at < known[0] + self._seconds and may_use(known[0]):
             return known[1]
         value = ask()
         with self._lock:
             # An answer from before a change must not outlive it.
             if generation == self._generation:
-                self._answers[key] = (asked_at + self._seconds, value)
+                self._answers[key] = (asked_at, value)
                 self._answers.move_to_end(key)
                 if len(self._answers) > self._limit:
                     self._answers.popitem(last=False)
@@ -153,18 +131,14 @@ class CachedAuthStore(SqlAlchemyStore):
 
     def get_user(self, username: str) -> Any:
         """Return a user as of the last few seconds."""
-        if about_accounts():
-            return super().get_user(username)
         ask = functools.partial(super().get_user, username)
         return self._remembered.get(("user", username), ask)
 
     def list_grants(self, user_id: int, workspace: str, resource_types: Collection[str]) -> list[RoleGrantRow]:
         """Return grants as of the last few seconds."""
         ask = functools.partial(super().list_grants, user_id, workspace, resource_types)
-        if about_accounts():
-            return list(ask())
         # A copy, so that nobody can change what the next one gets.
-        return list(self._remembered.get(("grants", user_id, workspace, frozenset(resource_types), subject()), ask))
+        return list(self._remembered.get(("grants", user_id, workspace, frozenset(resource_types)), ask))
 
 
 @dataclass(frozen=True)

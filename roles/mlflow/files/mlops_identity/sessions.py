@@ -17,7 +17,7 @@ from typing import Any
 
 from mlops_identity.config import Config
 from mlops_identity.keycloak import GrantRefused, KeycloakAway
-from mlops_identity.memory import Answer, Memory
+from mlops_identity.memory import Answer, Memory, may_use
 from mlops_identity.sealing import SealBroken, Sealer
 from mlops_identity.tokens import Claims, TokenRefused
 
@@ -108,6 +108,7 @@ class Sessions:
         self._config = config
         self._refresh = refresh
         self._verify = verify
+        self._clock = clock
         self._now = now
         self._sealer = Sealer(config.session_key, "session")
         self._states: Memory[str, _State] = Memory(clock=clock)
@@ -148,7 +149,7 @@ class Sessions:
     def _ask(self, carried: Session, last: _State | None) -> Answer[_State]:
         session = _newest(carried, last)
         age = self._now() - session.renewed
-        if 0 <= age < self._config.session_check_seconds:
+        if 0 <= age < self._config.session_check_seconds and may_use(self._clock() - age):
             return Answer(_State(session, alive=True), self._config.session_check_seconds - age)
         try:
             return self._renewed(session)

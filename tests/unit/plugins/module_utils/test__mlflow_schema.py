@@ -43,7 +43,7 @@ def test_only_a_foreign_revision_is_refused() -> None:
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs"], exclude_characters="*<>"), min_size=1))
 def test_no_password_is_left(password: str) -> None:
     encoded = quote(password, safe="")
-    uri = f"postgresql+psycopg://user:{encoded}@db.test:5432/mlflow?sslmode=verify-full"
+    uri = f"postgresql+psycopg2://user:{encoded}@db.test:5432/mlflow?sslmode=verify-full"
     assert scrub(f"<{encoded}><{password}>", uri) == "<********><********>"
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.engine import make_url
 
 from ansible_collections.mlops.tracking.plugins.module_utils._uri import (
@@ -76,7 +77,7 @@ def test_postgres_uri_round_trips_through_libpq(description: Description) -> Non
 @given(DESCRIPTIONS)
 def test_sqlalchemy_uri_round_trips_through_make_url(description: Description) -> None:
     url = make_url(sqlalchemy_uri(description, keepalive=False))
-    assert url.drivername == "postgresql+psycopg"
+    assert url.drivername == "postgresql+psycopg2"
     assert url.username == description["user"]
     assert (url.password or "") == description["password"]
     assert url.database == description["database"]
@@ -88,8 +89,11 @@ def test_sqlalchemy_uri_round_trips_through_make_url(description: Description) -
 @given(DESCRIPTIONS)
 def test_sqlalchemy_uri_gives_the_driver_the_parameters_of_libpq(description: Description) -> None:
     url = make_url(sqlalchemy_uri(description, keepalive=False))
-    _args, parameters = PGDialect_psycopg().create_connect_args(url)
-    assert {name: str(value) for name, value in parameters.items()} == expected_parameters(description)
+    for dialect in (PGDialect_psycopg2(), PGDialect_psycopg()):
+        _args, parameters = dialect.create_connect_args(url)
+        # psycopg2's own word for the database is older than libpq's.
+        named = {"dbname" if name == "database" else name: str(value) for name, value in parameters.items()}
+        assert named == expected_parameters(description)
 
 
 def decode_jdbc(uri: str) -> tuple[list[str], str, dict[str, str]]:
@@ -168,25 +172,25 @@ TEST_URIS: list[tuple[Callable[..., str], Description, dict[str, Any], str]] = [
         sqlalchemy_uri,
         describe(user="a+b c", password="p@/:%+", database="x/y?z"),
         {"keepalive": False},
-        "postgresql+psycopg://a%2Bb%20c:p%40%2F%3A%25%2B@db.example.com:5432/x%2Fy%3Fz",
+        "postgresql+psycopg2://a%2Bb%20c:p%40%2F%3A%25%2B@db.example.com:5432/x%2Fy%3Fz",
     ),
     (
         sqlalchemy_uri,
         CLUSTER,
         {},
-        f"postgresql+psycopg://u:p@/db?host=a:5432&host=b:5433&connect_timeout=2&{KEEPALIVE}&tcp_user_timeout=3000",
+        f"postgresql+psycopg2://u:p@/db?host=a:5432&host=b:5433&connect_timeout=2&{KEEPALIVE}&tcp_user_timeout=3000",
     ),
     (
         sqlalchemy_uri,
         {**CLUSTER, "hosts": ["a", "::1"]},
         {"keepalive": False},
-        "postgresql+psycopg://u:p@/db?host=a%2C::1&port=5432%2C5432&target_session_attrs=read-write",
+        "postgresql+psycopg2://u:p@/db?host=a%2C::1&port=5432%2C5432&target_session_attrs=read-write",
     ),
     (
         sqlalchemy_uri,
         describe(hosts=["[2001:db8:0::1]:6432"]),
         {"keepalive": False},
-        "postgresql+psycopg://mlflow:s3cret@[2001:db8::1]:6432/mlflow",
+        "postgresql+psycopg2://mlflow:s3cret@[2001:db8::1]:6432/mlflow",
     ),
     (
         sqlalchemy_uri,
@@ -300,7 +304,7 @@ def test_error_names_the_key_and_not_the_password(build: Callable[[Any], str], d
     assert caught.value.__cause__ is None
 
 
-@pytest.mark.parametrize("driver", ["postgresql", "postgres", "postgresql+psycopg2", ""])
+@pytest.mark.parametrize("driver", ["postgresql", "postgres", "postgresql+pg8000", ""])
 def test_a_driver_that_is_not_written_is_refused(driver: str) -> None:
-    with pytest.raises(UriError, match=r"^driver: .* is not supported; use one of postgresql\+psycopg, "):
+    with pytest.raises(UriError, match=r"^driver: .* is not supported; use one of postgresql\+psycopg2, "):
         sqlalchemy_uri(describe(), driver=driver)

@@ -17,7 +17,7 @@ from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_client impo
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_schema import URI_VARIABLE
 from ansible_collections.mlops.tracking.plugins.modules import mlflow_info, mlflow_schema
 
-URI = "postgresql+psycopg://owner:hidden-pw@db.test/mlflow"
+URI = "postgresql+psycopg2://owner:hidden-pw@db.test/mlflow"
 SCHEMA_OPTIONS = {"python": "/opt/mlflow/bin/python", "database_uri": URI}
 
 
