@@ -64,7 +64,7 @@ options:
     description:
       - With V(postgresql+psycopg2) and V(postgresql+psycopg), add C(connect_timeout), C(keepalives_idle),
         C(keepalives_interval), C(keepalives_count) and C(tcp_user_timeout) where the options do not set them, so that a
-        host that falls silent is noticed. With several hosts that takes about three seconds, with one host half a minute.
+        host that falls silent is noticed. With several hosts that takes about three seconds, with one half a minute.
       - With V(mysql+pymysql), add C(connect_timeout) and C(charset=utf8mb4) in the same way.
     type: bool
     default: true

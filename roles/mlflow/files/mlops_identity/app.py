@@ -11,7 +11,7 @@ from flask import Flask
 from mlflow.server import app as flask_app
 from mlflow.server import auth, handlers
 
-from mlops_identity import browser, config, denials, rights, services, startup
+from mlops_identity import browser, config, denials, readers, rights, services, startup
 from mlops_identity.audit import AsgiTrail, WsgiTrail
 from mlops_identity.authorization import learn_from_answer, refuse_early
 from mlops_identity.databases import Databases
@@ -31,11 +31,13 @@ def create_app() -> Flask | AsgiTrail:
         browser.register(flask_app, settings)
     else:
         services.install(flask_app, settings)
+    readers.install(auth)
     denials.install(auth)
     flask_app.before_request(ask_anew)
     # Before MLflow's own question, and after its own last word.
     flask_app.before_request(denials.asking_again(handlers.catch_mlflow_exception(refuse_early)))
     flask_app.after_request(learn_from_answer)
+    flask_app.after_request(readers.point_at_files)
     made = auth.create_app(flask_app)
     flask_app.wsgi_app = WsgiTrail(flask_app.wsgi_app)
     native = made is not flask_app

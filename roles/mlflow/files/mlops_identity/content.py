@@ -9,7 +9,7 @@ import posixpath
 import threading
 import time
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -30,9 +30,14 @@ class UnreadablePath(Exception):
     """The path has more layers of encoding than anybody needs."""
 
 
+def plain(path: str) -> str:
+    """Return a path with no empty, `.` or `..` part."""
+    return posixpath.normpath("/" + path).lstrip("/")
+
+
 def clean(path: str) -> str:
-    """Return the one spelling under which paths are compared: no empty, `.` or `..` part, small letters."""
-    return posixpath.normpath("/" + path).lstrip("/").casefold()
+    """Return the one spelling under which what is protected is compared: that of `plain`, in small letters."""
+    return plain(path).casefold()
 
 
 def _layers(path: str) -> Iterator[str]:
@@ -61,16 +66,16 @@ def _below(path: str, folder: str) -> str | None:
 
 
 def located(uri: str, destination: str) -> str | None:
-    """Return where in the artifact store a URI points, or None if it is somewhere else."""
+    """Return where in the artifact store a URI points, letter by letter, or None if it is somewhere else."""
     parts = urlsplit(uri)
     if parts.scheme == "mlflow-artifacts":
-        return clean(unquote(parts.path))
+        return plain(unquote(parts.path))
     if parts.scheme in ("http", "https") and HTTP_ANCHOR in parts.path:
-        return clean(unquote(parts.path.split(HTTP_ANCHOR, 1)[1]))
-    plain = unquote(parts.path) if parts.scheme == "file" else uri
+        return plain(unquote(parts.path.split(HTTP_ANCHOR, 1)[1]))
+    path = unquote(parts.path) if parts.scheme == "file" else uri
     home = unquote(urlsplit(destination).path) if destination.startswith("file:") else destination
-    inside = _below(plain, home)
-    return None if inside is None else clean(inside)
+    inside = _below(path, home)
+    return None if inside is None else plain(inside)
 
 
 def is_foreign(source: str) -> bool:
@@ -109,6 +114,9 @@ class Registry(Protocol):
     def versions(self, since: int | None) -> Iterable[Version]:
         """Return the versions that were made since then (milliseconds), or all."""
 
+    def models_with(self, versions: Collection[Version]) -> list[str]:
+        """Return the names of the models that have any of these versions now."""
+
     def run_location(self, run_id: str) -> str | None:
         """Return the artifact URI of a run."""
 
@@ -119,24 +127,34 @@ class Registry(Protocol):
         """Return the artifact URI of an experiment."""
 
 
+def _upwards(path: str) -> Iterator[str]:
+    parts = path.split("/")
+    return ("/".join(parts[:length]) for length in range(1, len(parts) + 1))
+
+
 @dataclass
 class Protected:
     """The folders and runs behind registered versions."""
 
-    folders: set[str] = field(default_factory=set)
+    folders: dict[str, set[Version]] = field(default_factory=dict)
     ordered: list[str] = field(default_factory=list)
     runs: set[str] = field(default_factory=set)
 
-    def add(self, folder: str) -> None:
-        """Protect a folder. The root would protect everything, and is no version's."""
+    def add(self, folder: str, version: Version | None = None) -> None:
+        """Protect a folder of a version. The root would protect everything, and is no version's."""
         if folder and folder not in self.folders:
-            self.folders.add(folder)
+            self.folders[folder] = set()
             insort(self.ordered, folder)
+        if folder and version is not None:
+            self.folders[folder].add(version)
+
+    def holding(self, path: str) -> set[Version]:
+        """Return the versions in whose folders the path is."""
+        return set[Version]().union(*(self.folders[folder] for folder in _upwards(path) if folder in self.folders))
 
     def holds(self, path: str) -> bool:
         """Return whether the path is a protected folder, or in one."""
-        parts = path.split("/")
-        return any("/".join(parts[:length]) in self.folders for length in range(1, len(parts) + 1))
+        return any(folder in self.folders for folder in _upwards(path))
 
     def is_below(self, path: str) -> bool:
         """Return whether a protected folder is somewhere below the path."""
@@ -172,6 +190,14 @@ class Registered:
             self._refresh()
             return self._protected.forbids(touch)
 
+    def holding(self, path: str) -> frozenset[Version]:
+        """Return the versions in whose folders the path is, letter by letter."""
+        with self._lock:
+            self._refresh()
+            found = self._protected.holding(clean(path))
+        # What is protected in every spelling is opened in one only.
+        return frozenset(version for version in found if self._places(version) & set(_upwards(plain(path))))
+
     def _refresh(self) -> None:
         now = self._clock()
         if now < self._read_at + RELOAD_SECONDS and may_use(self._read_at):
@@ -193,12 +219,18 @@ class Registered:
     def _protect(self, version: Version) -> None:
         if version.run_id:
             self._protected.runs.add(version.run_id)
-        for uri in (version.source, version.storage_location):
-            folder = self.folder(uri)
-            if folder is not None:
-                self._protected.add(folder)
+        for place in self._places(version):
+            self._protected.add(clean(place), version)
+
+    def _places(self, version: Version) -> set[str]:
+        return {place for uri in (version.source, version.storage_location) if (place := self.place(uri)) is not None}
 
     def folder(self, uri: str) -> str | None:
+        """Return the place of a URI under the spelling in which places are compared."""
+        place = self.place(uri)
+        return None if place is None else clean(place)
+
+    def place(self, uri: str) -> str | None:
         """Return where in the artifact store a URI points, those of runs and logged models included."""
         parts = urlsplit(uri)
         name, _slash, rest = parts.path.lstrip("/").partition("/")
@@ -210,4 +242,4 @@ class Registered:
 
     def _inside(self, root: str | None, rest: str) -> str | None:
         folder = None if root is None else located(root, self._destination)
-        return None if folder is None else clean(f"{folder}/{unquote(rest)}")
+        return None if folder is None else plain(f"{folder}/{unquote(rest)}")

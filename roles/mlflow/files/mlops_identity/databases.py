@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import sqlalchemy
@@ -43,6 +43,19 @@ class Databases:
         with registry.engine.connect() as connection:
             rows = connection.execute(wanted).all()
         return [Version(row[0] or "", row[1] or "", row[2] or "", row[3] or 0) for row in rows]
+
+    def models_with(self, versions: Collection[Version]) -> list[str]:
+        """Return the names of the models that have any of these versions now."""
+        columns: Any = SqlModelVersion
+        wanted: Any = sqlalchemy.select(columns.name, columns.source, columns.storage_location).where(
+            columns.current_stage != DELETED,
+            columns.creation_time.in_({version.creation_time for version in versions}),
+        )
+        registry: Any = handlers._get_model_registry_store()
+        with registry.engine.connect() as connection:
+            rows = connection.execute(wanted).all()
+        places = {(version.source, version.storage_location) for version in versions}
+        return sorted({row[0] for row in rows if (row[1] or "", row[2] or "") in places})
 
     def run_location(self, run_id: str) -> str | None:
         """Return the artifact URI of a run."""
