@@ -664,7 +664,13 @@ def hosts_of(inventory: Path) -> list[str]:
 
 def lab(name: str) -> Lab:
     """Return a lab by name: `demo`, `prod-lab`, `molecule-` or `prove-` and a scenario, or one that only proofs use."""
-    known = {"demo": "single", "prod-lab": "prod", "prove-sso": "single", "prove-keycloaks": "prod"}
+    known = {
+        "demo": "single",
+        "prod-lab": "prod",
+        "prove-sso": "single",
+        "prove-keycloaks": "prod",
+        "prove-passwords": "single",
+    }
     scenario = known.get(name, name.removeprefix("molecule-").removeprefix("prove-"))
     release = 12 if scenario.endswith("-debian12") else 13
     source = ROOT / "inventories" / scenario.removesuffix("-debian12")
@@ -673,7 +679,7 @@ def lab(name: str) -> Lab:
         source, release = ROOT / "molecule" / scenario / "inventory", 13 if scenario in NEW_ONLY else 12
     if not source.exists():
         raise LabError(f"No lab is called {name}.")
-    more = {"sso2": "keycloak"} if name == "prove-keycloaks" else {}
+    more = {"prove-keycloaks": {"sso2": "keycloak"}, "prove-passwords": {"app2": "mlflow"}}.get(name, {})
     # The last host has the public name.
     hosts = [*more, *hosts_of(source)]
     return Lab(name, source, hosts, [DOMAIN], release, sign_on=name == "prove-sso", more_hosts=more)

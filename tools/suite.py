@@ -140,7 +140,7 @@ def single() -> list[Step]:
     inventories = ("--inventory", str(lab.source), "--inventory", str(lab.directory))
     return [
         molecule_kept("single"),
-        mlflow_modules("single", "smoke_live", "mlflow_modules", "rights", "run_log", "promotion"),
+        mlflow_modules("single", "smoke_live", "mlflow_modules", "rights", "run_log", "promotion", "files_live"),
         proof("audit", "tests/prove/audit.py", "--lab", lab.name, *AUDIT_SHORT, hosts="single"),
         proof("unread files", "tests/prove/kills.py", "--lab", lab.name, "--part", "files", hosts="single"),
         # Also the second run after these proofs, and the one after a run that was broken off before its handlers.
@@ -153,6 +153,7 @@ def prod() -> list[Step]:
     return [
         molecule_short("prod"),
         mlflow_modules("prod", "promotion"),
+        proof("first use", "tests/prove/first_use.py", "--lab", "molecule-prod", "--rounds", "20", hosts="prod"),
         proof("attacks", "tests/prove/attacks.py", "--lab", "molecule-prod", hosts="prod"),
         remove("prod"),
     ]
@@ -197,6 +198,7 @@ def long_proofs() -> list[Step]:
         proof("secrets", "tests/prove/secrets_in_output.py", "--lab", "prove-single", "--fresh", "--check"),
         proof("benchmark prod", *prod),
         proof("attacks", "tests/prove/attacks.py", "--lab", "prove-prod"),
+        proof("first use tokens", "tests/prove/first_use.py", "--lab", "prove-prod"),
         proof("alerts", "tests/prove/alerts.py", "--lab", "prove-prod"),
         proof("same time", "tests/prove/same_time.py", "--lab", "prove-prod"),
         proof("remove prod", "tools/lab.py", "down", "prove-prod"),
@@ -211,6 +213,9 @@ def long_proofs() -> list[Step]:
         proof("keycloak away", "tests/prove/keycloak_away.py", "--lab", "prove-sso"),
         proof("directory", "tests/prove/directory.py", "--lab", "prove-sso"),
         proof("remove sso", "tools/lab.py", "down", "prove-sso"),
+        proof("passwords", "tools/lab.py", "up", "prove-passwords"),
+        proof("first use passwords", "tests/prove/first_use.py", "--lab", "prove-passwords"),
+        proof("remove passwords", "tools/lab.py", "down", "prove-passwords"),
         proof("keycloaks", "tests/prove/keycloaks.py"),
     ]
 

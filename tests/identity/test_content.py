@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from urllib.parse import quote
 
 import pytest
@@ -179,6 +179,9 @@ class Rows:
         self.asked.append(since)
         return [row for row in self.rows if since is None or row.creation_time >= since]
 
+    def models_with(self, versions: Collection[Version]) -> list[str]:
+        return ["m"] if set(versions) & set(self.rows) else []
+
     def run_location(self, run_id: str) -> str | None:
         return f"mlflow-artifacts:/1/{run_id}/artifacts" if run_id == RUN else None
 
@@ -208,6 +211,25 @@ def test_sources_of_every_form_are_protected(registered: Version, path: str) -> 
     known = Registered(Rows(registered), DESTINATION)
     assert known.forbids(Touch(frozenset({path})))
     assert not known.forbids(Touch(frozenset({"1/elsewhere"})))
+
+
+@pytest.mark.parametrize(
+    ("path", "held"),
+    [
+        (f"1/{RUN}/artifacts/Model", True),
+        (f"1/{RUN}/artifacts/Model/code/a.py", True),
+        (f"1/{RUN}/artifacts/Model/./code//a.py", True),
+        (f"1/{RUN}/artifacts/model/code/a.py", False),
+        (f"1/{RUN}/artifacts/Model2", False),
+        (f"1/{RUN}/artifacts", False),
+        (f"1/{RUN}/artifacts/Model/../other", False),
+        ("", False),
+    ],
+)
+def test_what_is_in_a_folder_of_a_version_is_known_letter_by_letter(path: str, held: bool) -> None:
+    registered = version(f"runs:/{RUN}/Model")
+    found = Registered(Rows(registered, version("mlflow-artifacts:/1/x")), DESTINATION).holding(path)
+    assert found == (frozenset({registered}) if held else frozenset())
 
 
 @pytest.mark.parametrize("source", ["runs:/gone/model", "models:/gone/1", "prompt", "s3://elsewhere/x"])

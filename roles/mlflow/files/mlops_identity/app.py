@@ -11,12 +11,12 @@ from flask import Flask
 from mlflow.server import app as flask_app
 from mlflow.server import auth, handlers
 
-from mlops_identity import browser, config, denials, readers, rights, services, startup
+from mlops_identity import answered, browser, config, denials, readers, rights, services, startup
 from mlops_identity.audit import AsgiTrail, WsgiTrail
 from mlops_identity.authorization import learn_from_answer, refuse_early
 from mlops_identity.databases import Databases
 from mlops_identity.memory import ask_anew
-from mlops_identity.serving import store, views
+from mlops_identity.serving import files, store, views
 
 
 def create_app() -> Flask | AsgiTrail:
@@ -26,6 +26,7 @@ def create_app() -> Flask | AsgiTrail:
     if settings.fast_calls:
         store.install()
         views.install(flask_app)
+    files.install(handlers)
     rights.install(auth, settings.rights_cache_seconds, Databases().run_experiment)
     if settings.mode == "oidc":
         browser.register(flask_app, settings)
@@ -38,6 +39,7 @@ def create_app() -> Flask | AsgiTrail:
     flask_app.before_request(denials.asking_again(handlers.catch_mlflow_exception(refuse_early)))
     flask_app.after_request(learn_from_answer)
     flask_app.after_request(readers.point_at_files)
+    flask_app.after_request(answered.says_who_keeps_passwords(settings))
     made = auth.create_app(flask_app)
     flask_app.wsgi_app = WsgiTrail(flask_app.wsgi_app)
     native = made is not flask_app

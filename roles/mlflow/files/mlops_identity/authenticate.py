@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 from flask import Response, current_app, g, make_response, redirect, request
 
+from mlflow.gateway.constants import MLFLOW_GATEWAY_AUTH_HEADER
+
 from mlops_identity import answers, browser
 from mlops_identity.config import Config
 from mlops_identity.headers import bearer_token
@@ -22,9 +24,20 @@ from mlops_identity.tokens import TokenRefused
 REMEMBERED = "mlops_identity"
 
 
+# An agent's own key for its provider takes the usual header on its way through the gateway.
+GATEWAY = "/gateway/"
+
+
+def _take_gateway_header() -> None:
+    given = request.headers.get(MLFLOW_GATEWAY_AUTH_HEADER)
+    if given and request.path.startswith(GATEWAY):
+        request.environ["HTTP_AUTHORIZATION"] = given
+
+
 def authenticate() -> Identity | Response:
     """Return who sent the current request, or the answer to it. Asked again, it says the same."""
     if REMEMBERED not in g:
+        _take_gateway_header()
         setattr(g, REMEMBERED, _authenticate(services()))
     return cast("Identity | Response", getattr(g, REMEMBERED))
 

@@ -14,6 +14,7 @@ from starlette.routing import Match
 from werkzeug.datastructures import Authorization
 
 from mlops_identity import answers, audit, browser, guard
+from mlops_identity.answered import unusable
 from mlops_identity.audit import Trail
 from mlops_identity.authenticate import authenticate
 from mlops_identity.content import Registered, UnreadablePath, is_foreign
@@ -50,7 +51,7 @@ def refuse_early() -> Response | None:
     if request.url_rule is None or request.endpoint in PUBLIC:
         return None
     answer = authorize()
-    return answer if isinstance(answer, Response) else None
+    return answer if isinstance(answer, Response) else unusable()
 
 
 def learn_from_answer(response: Response) -> Response:

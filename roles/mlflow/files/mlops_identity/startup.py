@@ -51,6 +51,11 @@ NAMES: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     "mlflow.server.handlers": {
         "_get_tracking_store": ("backend_store_uri", "default_artifact_root"),
         "_get_model_registry_store": ("registry_store_uri",),
+        "MultipartUploadMixin": None,
+        "MultipartDownloadMixin": None,
+        "PresignedUploadMixin": None,
+        "_content_disposition_attachment": ("filename",),
+        "_get_workspace_scoped_repo_path_if_enabled": ("artifact_path",),
         "_get_request_message": ("request_message", "flask_request", "schema"),
         "_tracking_store_registry": None,
         "_search_runs": (),
@@ -89,6 +94,7 @@ NAMES: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "_get_effective_experiment_trace_archival_retention_context": ("self",),
         "_validate_max_results_param": ("self", "max_results", "allow_null"),
     },
+    "mlflow.server.artifact_router": {"download_artifact": ("artifact_path",), "_get_artifact_repo": ()},
     "mlflow.utils.uri": {"validate_path_is_safe": ("path",)},
     "mlflow.server.auth.sqlalchemy_store.SqlAlchemyStore": {
         "get_user": ("self", "username"),

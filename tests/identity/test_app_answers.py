@@ -1,0 +1,131 @@
+# Copyright: (c) 2026, mlops.tracking maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What MLflow would offer, make or say, and what this platform does instead."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from mlflow_servers import ADMIN, MAKER, STRANGER, Server, Work, prepare
+
+API = "/api/2.0/mlflow"
+
+
+@dataclass
+class Pools:
+    """Both pools, with an object store that clients could not reach: nothing listens there."""
+
+    rest: Server
+    asgi: Server
+    work: Work
+
+
+@pytest.fixture(scope="module")
+def pools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pools]:
+    folder = tmp_path_factory.mktemp("mlflow")
+    local = Server(folder, "rest").start()
+    work = prepare(local)
+    local.stop()
+    settings = {
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": "s3://mlflow",
+        "MLFLOW_S3_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+    }
+    servers = [Server(folder, pool, settings=settings).start() for pool in ("rest", "asgi")]
+    yield Pools(servers[0], servers[1], work)
+    for server in servers:
+        server.stop()
+
+
+@pytest.mark.parametrize("pool", ["rest", "asgi"])
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "mpu/create/{folder}", {"path": "w.bin", "num_parts": 2}),
+        ("POST", "mpu/complete/{folder}", {"path": "w.bin", "upload_id": "u", "parts": []}),
+        ("POST", "mpu/abort/{folder}", {"path": "w.bin", "upload_id": "u"}),
+        ("GET", "presigned/{folder}/w.bin", None),
+    ],
+)
+def test_nobody_is_sent_to_the_object_store(pools: Pools, pool: str, method: str, path: str, body: Any) -> None:
+    folder = f"{pools.work.experiment}/{pools.work.run}/artifacts/big"
+    for prefix in ("/api", "/ajax-api"):
+        whole = f"{prefix}/2.0/mlflow-artifacts/{path.format(folder=folder)}"
+        answer = getattr(pools, pool).call(method, whole, body, MAKER)
+        assert (answer.status, answer.json["error_code"]) == (501, "NOT_IMPLEMENTED")
+        assert "is not supported for the current artifact repository" in answer.json["message"]
+
+
+@pytest.mark.parametrize("pool", ["rest", "asgi"])
+def test_no_such_offer_is_made(pools: Pools, pool: str) -> None:
+    said = getattr(pools, pool).call("GET", "/api/3.0/mlflow/server-info").json
+    assert {name for name, value in said.items() if name.startswith("multipart") and value is not False} == set()
+    assert said["multipart_uploads_enabled"] is False
+
+
+PLACES = [
+    "mlflow-artifacts:/team/x", "mlflow-artifacts:/", "mlflow-artifacts://host/1", "s3://mlflow/1", "s3://other/x",
+    "gs://bucket/x", "file:///tmp/x", "/tmp/x", "x", "http://h/api/2.0/mlflow-artifacts/artifacts/1", "dbfs:/x", " ",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("user", [MAKER, ADMIN])
+@pytest.mark.parametrize("prefix", ["/api", "/ajax-api"])
+def test_an_experiment_with_a_place_of_its_own_is_refused_when_it_is_made(
+    pools: Pools, prefix: str, user: tuple[str, str]
+) -> None:
+    for place in PLACES:
+        body = {"name": f"at {place}", "artifact_location": place}
+        for sent in (body, {"name": body["name"], "artifactLocation": place}):
+            answer = pools.rest.call("POST", f"{prefix}/2.0/mlflow/experiments/create", sent, user)
+            assert (answer.status, answer.json["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), place
+            assert answer.json["message"].startswith(f"artifact_location is {place!r}")
+        found = pools.rest.call(
+            "GET", f"{API}/experiments/get-by-name?experiment_name={quote(body['name'])}", user=ADMIN
+        )
+        assert found.status in (400, 404)
+    pools.rest.done("POST", f"{API}/experiments/create", {"name": f"{prefix} {user[0]}", "artifact_location": ""}, user)
+
+
+@pytest.mark.parametrize("prefix", ["/api", "/ajax-api"])
+def test_the_pages_are_told_that_passwords_are_kept_here(pools: Pools, prefix: str) -> None:
+    said = pools.rest.done("GET", f"{prefix}/2.0/mlflow/users/current", user=MAKER)
+    assert (said["is_basic_auth"], said["user"]["username"]) == (True, MAKER[0])
+
+
+def basic(user: tuple[str, str]) -> str:
+    return "Basic " + base64.b64encode(":".join(user).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "known"),
+    [
+        ({"Authorization": "Bearer provider-key", "X-MLflow-Authorization": basic(MAKER)}, MAKER[0]),
+        ({"X-MLFLOW-AUTHORIZATION": basic(MAKER)}, MAKER[0]),
+        ({"Authorization": basic(MAKER), "X-MLflow-Authorization": ""}, MAKER[0]),
+        ({"Authorization": basic(MAKER)}, MAKER[0]),
+        ({"Authorization": basic(STRANGER), "X-MLflow-Authorization": basic(MAKER)}, MAKER[0]),
+        ({"Authorization": basic(MAKER), "X-MLflow-Authorization": basic(("maker", "wrong"))}, None),
+        ({"Authorization": "Bearer provider-key"}, None),
+    ],
+)
+def test_an_agents_own_key_leaves_room_for_ours_at_the_gateway(
+    pools: Pools, headers: dict[str, str], known: str | None
+) -> None:
+    answer = pools.asgi.call("POST", "/gateway/none/mlflow/invocations", {"messages": []}, headers=headers)
+    assert (answer.status == 401) is (known is None)
+    if known:
+        assert answer.said("user") == known
+
+
+def test_elsewhere_the_second_header_means_nothing(pools: Pools) -> None:
+    headers = {"X-MLflow-Authorization": basic(MAKER)}
+    assert pools.rest.call("GET", f"{API}/experiments/get?experiment_id=0", headers=headers).status == 401
+    assert pools.asgi.call("POST", "/v1/traces", {}, headers={**headers, "X-Mlflow-Experiment-Id": "0"}).status == 401
