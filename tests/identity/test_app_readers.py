@@ -23,7 +23,8 @@ LOG = """
 import json, mlflow
 mlflow.set_experiment("home of price")
 with mlflow.start_run() as run:
-    logged = mlflow.pyfunc.log_model(name="m", python_model=lambda model_input: [7] * len(model_input), pip_requirements=["mlflow"])
+    sevens = lambda model_input: [7] * len(model_input)
+    logged = mlflow.pyfunc.log_model(name="m", python_model=sevens, pip_requirements=["mlflow"])
     mlflow.artifacts.download_artifacts(logged.model_uri, dst_path="copy")
     mlflow.log_artifacts("copy", "old")
 client = mlflow.MlflowClient()

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, mlops.tracking maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What MLflow's own answers say that is not so on this platform, or would not work: mended, or refused with the reason."""
+"""What MLflow would say or make that does not hold on this platform: mended, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from mlops_identity import answers
 from mlops_identity.config import Config
 
 LOCATION_MESSAGE = (
-    "artifact_location is {location!r}, but this platform keeps the files of an experiment in a place of its own, where "
-    "the rights on the experiment hold. Leave artifact_location out."
+    "artifact_location is {location!r}, but this platform keeps the files of an experiment in a place of its own, "
+    "where the rights on the experiment hold. Leave artifact_location out."
 )
 
 

@@ -9,7 +9,6 @@ from typing import cast
 from urllib.parse import quote
 
 from flask import Response, current_app, g, make_response, redirect, request
-
 from mlflow.gateway.constants import MLFLOW_GATEWAY_AUTH_HEADER
 
 from mlops_identity import answers, browser

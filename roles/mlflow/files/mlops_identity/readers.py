@@ -48,7 +48,7 @@ def may_read(auth: Any, username: str, path: str | None) -> bool:
 
 
 def point_at_files(response: Response) -> Response:
-    """Name the files of a version themselves: a client would look up the run that `runs:/` names, which it may not see."""
+    """Name the files of a version themselves: a client would look up the run of `runs:/`, which it may not see."""
     if request.endpoint != DOWNLOAD_VIEW or response.status_code != 200:
         return response
     uri = str(response.get_json()["artifact_uri"])
