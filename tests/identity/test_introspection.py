@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from identity_material import NOW, Clock, config
 from mlops_identity.introspection import AWAY_SECONDS, BearerTokens, standing
 from mlops_identity.keycloak import GrantRefused, KeycloakAway
+from mlops_identity.memory import ask_anew, remembering
 from mlops_identity.tokens import Claims, TokenRefused
 
 CLAIMS = Claims("alice", "sub-1", frozenset({"data-scientists"}), NOW + 3600, 0)
@@ -135,3 +137,33 @@ def test_what_is_not_verified_is_not_asked_for(clock: Clock) -> None:
         with pytest.raises(TokenRefused, match="signature"):
             at_work.claims(token)
     assert said.asked == 0
+
+
+def test_a_group_just_gained_counts_where_the_request_wants_nothing_from_before_it(clock: Clock) -> None:
+    said = Said({**ACTIVE, "groups": []})
+    at_work = tokens(said, clock)
+    assert at_work.claims("t").groups == frozenset()
+    said.answer = {**ACTIVE, "groups": ["governance"]}
+    clock.now = NOW + 1
+
+    def request() -> frozenset[str]:
+        ask_anew(clock.now)
+        with remembering():
+            assert at_work.claims("t").groups == frozenset()
+        return at_work.claims("t").groups
+
+    assert contextvars.Context().run(request) == {"governance"}
+
+
+def test_a_request_that_wants_news_takes_the_last_word_of_a_keycloak_that_is_away(clock: Clock) -> None:
+    said = Said(ACTIVE)
+    at_work = tokens(said, clock)
+    at_work.claims("t")
+    said.answer = KeycloakAway()
+    clock.now = NOW + 1
+
+    def request() -> str:
+        ask_anew(clock.now)
+        return at_work.claims("t").username
+
+    assert contextvars.Context().run(request) == "alice"

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from identity_material import Clock
-from mlops_identity.memory import GRACE_SECONDS, Answer, Memory, Once
+from mlops_identity.memory import GRACE_SECONDS, Answer, Memory, Once, ask_anew, remembering
 
 
 def counting(values: list[int], seconds: float = 5) -> Callable[[int | None], Answer[int]]:
@@ -126,3 +128,44 @@ def test_once(clock: Clock) -> None:
         clock.now = 1000 + seconds
         said.append(once())
     assert said == [True, False, True, False, False, True]
+
+
+def test_a_request_may_want_nothing_from_before_it(clock: Clock) -> None:
+    memory: Memory[str, int] = Memory(clock=clock)
+    ask = counting([], 60)
+
+    def request() -> list[int]:
+        ask_anew(clock.now)
+        with remembering() as reading:
+            first = memory.get("key", ask)
+        assert reading.used
+        # Asked within the request: good for all of it.
+        return [first, memory.get("key", ask), memory.get("key", ask)]
+
+    assert memory.get("key", ask) == 1
+    clock.now += 1
+    assert contextvars.Context().run(request) == [1, 2, 2]
+    assert memory.get("key", ask) == 2
+
+
+def test_who_wants_news_waits_for_them(clock: Clock) -> None:
+    memory: Memory[str, str] = Memory(clock=clock)
+    memory.put("key", "old", 60)
+    asking, may_answer = threading.Event(), threading.Event()
+
+    def slow(_last: str | None) -> Answer[str]:
+        asking.set()
+        assert may_answer.wait(10)
+        return Answer("new", 60)
+
+    def request() -> str:
+        ask_anew(clock.now)
+        return memory.get("key", slow)
+
+    clock.now += 1
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(contextvars.Context().run, request)
+        assert asking.wait(10)
+        second = pool.submit(contextvars.Context().run, request)
+        may_answer.set()
+        assert [first.result(10), second.result(10)] == ["new", "new"]

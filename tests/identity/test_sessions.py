@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from identity_material import NOW, SESSION_KEY, Clock, config
 from mlops_identity.keycloak import GrantRefused, KeycloakAway
+from mlops_identity.memory import ask_anew, remembering
 from mlops_identity.sealing import Sealer
 from mlops_identity.sessions import (
     AWAY_SECONDS,
@@ -261,3 +263,18 @@ def test_a_cookie_from_the_future_is_asked_about(realm: Realm, clock: Clock) -> 
     session = replace(here.start(CLAIMS, TOKENS), renewed=NOW + 1000)
     here.check(session)
     assert realm.asked == ["refresh-1"]
+
+
+def test_a_group_just_gained_counts_where_the_request_wants_nothing_from_before_it(realm: Realm, clock: Clock) -> None:
+    here = worker(realm, clock)
+    session = here.start(CLAIMS, TOKENS)
+    realm.claims = replace(CLAIMS, groups=frozenset({"governance"}))
+    clock.now = NOW + 1
+
+    def request() -> tuple[str, ...]:
+        ask_anew(clock.now)
+        with remembering():
+            assert here.check(session).groups == session.groups
+        return here.check(session).groups
+
+    assert contextvars.Context().run(request) == ("governance",)

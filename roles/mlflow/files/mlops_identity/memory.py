@@ -64,10 +64,11 @@ def may_use(asked_at: float) -> bool:
 
 @dataclass
 class Answer(Generic[Value]):
-    """A value, and for how many seconds it may be used without asking again."""
+    """A value, for how many seconds it may be used without asking again, and how many it is old already."""
 
     value: Value
     seconds: float
+    age: float = 0.0
 
 
 @dataclass
@@ -128,7 +129,7 @@ class Memory(Generic[Key, Value]):
         return answer.value
 
     def _remember(self, entry: _Entry[Value], answer: Answer[Value], asked_at: float) -> None:
-        entry.asked_at = asked_at
+        entry.asked_at = asked_at - answer.age
         entry.due = self._clock() + answer.seconds
         entry.answer = answer
 

@@ -150,7 +150,7 @@ class Sessions:
         session = _newest(carried, last)
         age = self._now() - session.renewed
         if 0 <= age < self._config.session_check_seconds and may_use(self._clock() - age):
-            return Answer(_State(session, alive=True), self._config.session_check_seconds - age)
+            return Answer(_State(session, alive=True), self._config.session_check_seconds - age, age)
         try:
             return self._renewed(session)
         except (GrantRefused, TokenRefused):
