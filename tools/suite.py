@@ -170,9 +170,9 @@ def phases(command: str) -> list[list[list[Step]]]:
     if command == "check":
         return [[lint(), [unit()]]]
     if command == "test":
-        tests = Step(
-            "identity tests", identity("-m", "pytest", "tests/identity", "-q", *IDENTITY_OPTIONS, *IDENTITY_COVERAGE)
-        )
+        store = ("env", f"MINIO_BINARY={lab_module.minio_binary()}")
+        pytest = identity("-m", "pytest", "tests/identity", "-q", *IDENTITY_OPTIONS, *IDENTITY_COVERAGE)
+        tests = Step("identity tests", (*store, *pytest))
         sanity = Step("ansible-test sanity", python("tools/sanity.py"))
         modules = [Step("object store modules", minio_modules())]
         roles = [[molecule_once(role)] for role in ROLES]

@@ -6,20 +6,24 @@
 from __future__ import annotations
 
 import base64
+import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+import object_store
 import pytest
 from mlflow_servers import ADMIN, MAKER, STRANGER, Server, Work, prepare
 
 API = "/api/2.0/mlflow"
+FILES = "/api/2.0/mlflow-artifacts/artifacts"
 
 
 @dataclass
 class Pools:
-    """Both pools, with an object store that clients could not reach: nothing listens there."""
+    """Both pools, with an object store."""
 
     rest: Server
     asgi: Server
@@ -29,19 +33,17 @@ class Pools:
 @pytest.fixture(scope="module")
 def pools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pools]:
     folder = tmp_path_factory.mktemp("mlflow")
-    local = Server(folder, "rest").start()
-    work = prepare(local)
-    local.stop()
-    settings = {
-        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": "s3://mlflow",
-        "MLFLOW_S3_ENDPOINT_URL": "http://127.0.0.1:9",
-        "AWS_ACCESS_KEY_ID": "none",
-        "AWS_SECRET_ACCESS_KEY": "none",
-    }
-    servers = [Server(folder, pool, settings=settings).start() for pool in ("rest", "asgi")]
-    yield Pools(servers[0], servers[1], work)
-    for server in servers:
-        server.stop()
+    (folder / "copies").mkdir()
+    with object_store.running() as settings:
+        servers = [
+            Server(folder, pool, settings={**settings, "TMPDIR": str(folder / "copies")}).start()
+            for pool in ("rest", "asgi")
+        ]
+        try:
+            yield Pools(servers[0], servers[1], prepare(servers[0]))
+        finally:
+            for server in servers:
+                server.stop()
 
 
 @pytest.mark.parametrize("pool", ["rest", "asgi"])
@@ -129,3 +131,55 @@ def test_elsewhere_the_second_header_means_nothing(pools: Pools) -> None:
     headers = {"X-MLflow-Authorization": basic(MAKER)}
     assert pools.rest.call("GET", f"{API}/experiments/get?experiment_id=0", headers=headers).status == 401
     assert pools.asgi.call("POST", "/v1/traces", {}, headers={**headers, "X-Mlflow-Experiment-Id": "0"}).status == 401
+
+
+def copies(pools: Pools) -> list[str]:
+    return sorted(path.name for path in (pools.rest.folder / "copies").rglob("*") if path.is_file())
+
+
+def test_a_file_comes_whole_and_its_copy_goes(pools: Pools) -> None:
+    content = bytes(range(256)) * 20_000
+    path = f"{FILES}/{pools.work.experiment}/{pools.work.run}/artifacts/a b.txt"
+    pools.asgi.done("PUT", path.replace(" ", "%20"), content, MAKER)
+    answer = pools.asgi.call("GET", path.replace(" ", "%20"), user=MAKER)
+    assert (answer.status, answer.body == content) == (200, True)
+    stock = pools.rest.call("GET", path.replace(" ", "%20"), user=MAKER)
+    for name in ("content-type", "content-disposition", "x-content-type-options"):
+        assert answer.headers[name] == stock.headers[name]
+    assert answer.headers["content-length"] == str(len(content))
+    assert copies(pools) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("{experiment}/{run}/artifacts/model", 400),
+        ("{experiment}/{run}/artifacts/missing.txt", 500),
+        ("{experiment}/../../x", 403),
+    ],
+)
+def test_what_is_no_file_is_refused_as_json_or_by_its_rights(pools: Pools, path: str, status: int) -> None:
+    whole = f"{FILES}/{path.format(experiment=pools.work.experiment, run=pools.work.run)}"
+    answer = pools.asgi.call("GET", whole, user=MAKER)
+    assert answer.status == status, answer.body
+    if status != 403:
+        # As MLflow says it in the other pool.
+        stock = pools.rest.call("GET", whole, user=MAKER)
+        assert (stock.status, stock.json["error_code"]) == (status, answer.json["error_code"])
+    assert copies(pools) == []
+
+
+@pytest.mark.parametrize("pool", ["rest", "asgi"])
+def test_a_download_that_is_broken_off_leaves_no_copy(pools: Pools, pool: str) -> None:
+    path = f"{FILES}/{pools.work.experiment}/{pools.work.run}/artifacts/large.bin"
+    pools.asgi.done("PUT", path, b"\0" * 40_000_000, MAKER)
+    server = getattr(pools, pool)
+    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nAuthorization: {basic(MAKER)}\r\n\r\n".encode()
+    for read in (True, False) * 2:
+        with socket.create_connection(("127.0.0.1", server.port), 60) as connection:
+            connection.sendall(head)
+            assert not read or connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+    end = time.monotonic() + 20
+    while copies(pools) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert copies(pools) == []

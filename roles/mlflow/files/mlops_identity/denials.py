@@ -87,9 +87,8 @@ def install(auth: ModuleType) -> None:
                 if await allows(username, asked):
                     return True
             known = user_anew(asked)
-            if known is None or isinstance(known, NativeResponse):
-                return False
-            return bool(known.is_admin) or await allows(known.username, asked)
+            is_user = known is not None and not isinstance(known, NativeResponse)
+            return is_user and (bool(known.is_admin) or await allows(known.username, asked))
 
         return allowed
 

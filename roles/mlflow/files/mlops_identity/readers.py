@@ -28,10 +28,7 @@ DOWNLOAD_VIEW = "_get_model_version_download_uri"
 
 def _reads_model(auth: Any, username: str, name: str) -> bool:
     """Return whether a user may read the versions of a model, as MLflow decides for the version itself."""
-    model = auth._fetch_or_none(auth._get_model_registry_store().get_registered_model, name)
-    if model is None:
-        return False
-    is_prompt = model._is_prompt()
+    is_prompt = auth._get_model_registry_store().get_registered_model(name)._is_prompt()
     container = (auth.RESOURCE_TYPE_PROMPT if is_prompt else auth.RESOURCE_TYPE_REGISTERED_MODEL, name)
     version = auth.RESOURCE_TYPE_PROMPT_VERSION if is_prompt else auth.RESOURCE_TYPE_REGISTERED_MODEL_VERSION
     requirements = [auth.Requirement(*container, READ), auth.Requirement(version, "*", auth.ACTION_NOT_DENIED)]

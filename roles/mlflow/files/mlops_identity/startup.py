@@ -41,7 +41,6 @@ NAMES: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "_artifact_proxy_path": (),
         "_artifact_proxy_path_from_request_path": ("path", "query_path"),
         "_canonical_artifact_proxy_path": ("artifact_path",),
-        "_fetch_or_none": ("fetch", "resource_id"),
         "_get_model_registry_store": ("registry_store_uri",),
         "authorize": ("username", "anchor", "requirements"),
         "filter_experiment_ids": ("experiment_ids",),

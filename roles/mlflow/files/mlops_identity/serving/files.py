@@ -35,10 +35,11 @@ class Copy(FileResponse):
 
     def __init__(self, folder: tempfile.TemporaryDirectory[str], path: str, name: str) -> None:
         headers = {
+            "Content-Type": _guess_mime_type(path),
             "Content-Disposition": handlers._content_disposition_attachment(name),
             "X-Content-Type-Options": "nosniff",
         }
-        super().__init__(path, headers=headers, media_type=_guess_mime_type(path))
+        super().__init__(path, headers=headers)
         self._folder = folder
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
