@@ -19,7 +19,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import sqlalchemy
@@ -120,7 +120,7 @@ def opens(row: Any, passphrase: str, version: int) -> bool:
 class Receiver(BaseHTTPRequestHandler):
     """Keeps what a webhook sends."""
 
-    got: list[tuple[dict[str, str], bytes]] = []
+    got: ClassVar[list[tuple[dict[str, str], bytes]]] = []
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -205,7 +205,7 @@ def test_a_new_secret_brings_it_back(servers: tuple[Server, Server], receiver: s
 def test_a_webhooks_secret_is_read_by_every_process_and_after_a_restart(
     servers: tuple[Server, Server], receiver: str
 ) -> None:
-    rest, asgi = servers
+    rest, _asgi = servers
     made = {"name": "signed", "url": receiver, "events": EVENTS, "secret": "of both"}
     webhook = rest.done("POST", HOOKS, made)["webhook"]["webhook_id"]
     for server in servers:

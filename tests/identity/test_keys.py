@@ -50,7 +50,7 @@ def test_each_wrong_key_is_named_without_its_value(changes: dict[str, str], word
 
 @pytest.mark.parametrize("pool", ["rest", "asgi"])
 def test_the_server_does_not_start_without_its_keys(tmp_path: Path, pool: str) -> None:
-    server = Server(tmp_path, pool, settings={name: "" for name in GOOD})
+    server = Server(tmp_path, pool, settings=dict.fromkeys(GOOD, ""))
     server.write_settings()
     command = [sys.executable, "-c", "from mlops_identity.app import create_app; create_app()"]
     result = subprocess.run(
@@ -67,7 +67,9 @@ KEY_NAME = "KEY|SECRET|TOKEN|PASSWORD|PASSPHRASE|CREDENTIALS?|SALT|KEK"
 VARIABLE = re.compile(rf"\b_?MLFLOW_(?:[A-Z0-9]+_)*(?:{KEY_NAME})S?(?:_[A-Z0-9]+)*\b")
 GENERATORS = {"token_bytes", "token_hex", "token_urlsafe", "urandom", "generate_key", "generate_private_key"}
 GENERATORS |= {"SystemRandom", "randbits", "randbytes"}
-HOLDER = re.compile(r"passphrase|password|secret|salt|kek|(api|private|sign\w*|encrypt\w*|hmac|auth)_?(key|token)", re.I)
+HOLDER = re.compile(
+    r"passphrase|password|secret|salt|kek|(api|private|sign\w*|encrypt\w*|hmac|auth)_?(key|token)", re.I
+)
 # A text that names a variable or a field, and is no key.
 NAME = re.compile(r"[A-Z][A-Z0-9_]+|[a-z]+(_[a-z]+)+|password")
 CALLS_WITH_DEFAULT = {"get", "getenv", "_EnvironmentVariable", "setdefault"}
@@ -97,7 +99,10 @@ KNOWN = {
     ("genai/utils/gateway_utils.py", "api_key = 'mlflow-gateway-auth'"): "a stand-in, beside the user's own header",
     ("metrics/genai/model_utils.py", "OLLAMA_API_KEY = 'ollama'"): "the same as Ollama's above, at a client",
     ("metrics/genai/model_utils.py", "openai_api_key = 'mlflow-gateway-auth'"): "a stand-in, beside the user's header",
-    ("server/__init__.py", "secrets.token_hex"): "_MLFLOW_INTERNAL_GATEWAY_AUTH_TOKEN of `mlflow server`, refused by us",
+    (
+        "server/__init__.py",
+        "secrets.token_hex",
+    ): "_MLFLOW_INTERNAL_GATEWAY_AUTH_TOKEN of `mlflow server`, refused by us",
     ("server/auth/__init__.py", "_LEGACY_DEFAULT_ADMIN_PASSWORD = 'password1234'"): "refused by us",
     ("server/auth/__init__.py", "secrets.token_bytes"): "of a worker's cache of passwords, which ends with it",
     ("store/db_migrations/versions/1b5f0d9ad7c1_add_workspace_columns_and_catalog.py", "_SQLITE_SECRETS_"): "SQL",
@@ -115,29 +120,35 @@ def findings(tree: ast.AST) -> Iterator[str]:
     """Every call that makes a key, and every default of something that is named like one."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if name in GENERATORS:
-                yield ast.unparse(node.func)
-            texts = [given.value for given in node.args if isinstance(given, ast.Constant)]
-            if name in CALLS_WITH_DEFAULT and len(texts) > 1:
-                yield from holding(str(texts[0]), texts[-1])
-            for keyword in node.keywords:
-                if keyword.arg and isinstance(keyword.value, ast.Constant):
-                    yield from holding(keyword.arg, keyword.value.value)
-        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Constant):
+            yield from called(node)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                name = target.id if isinstance(target, ast.Name) else getattr(target, "attr", "")
-                yield from holding(name, node.value.value)
+                yield from holding(name_of(target), node.value)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            given = [*node.args.posonlyargs, *node.args.args][::-1]
-            pairs = [*zip(given, node.args.defaults[::-1], strict=False)]
+            given = [*node.args.posonlyargs, *node.args.args]
+            pairs = [*zip(given[::-1], node.args.defaults[::-1], strict=False)]
             for argument, default in [*pairs, *zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)]:
-                if isinstance(default, ast.Constant):
-                    yield from holding(argument.arg, default.value)
+                yield from holding(argument.arg, default)
 
 
-def holding(name: str, value: object) -> Iterator[str]:
+def name_of(node: ast.AST) -> str:
+    """The last name of an expression."""
+    return node.attr if isinstance(node, ast.Attribute) else str(getattr(node, "id", ""))
+
+
+def called(node: ast.Call) -> Iterator[str]:
+    """What a call makes, or takes for a variable that is not set."""
+    if name_of(node.func) in GENERATORS:
+        yield ast.unparse(node.func)
+    if name_of(node.func) in CALLS_WITH_DEFAULT and len(node.args) > 1 and isinstance(node.args[0], ast.Constant):
+        yield from holding(str(node.args[0].value), node.args[-1])
+    for keyword in node.keywords:
+        yield from holding(keyword.arg or "", keyword.value)
+
+
+def holding(name: str, node: ast.AST | None) -> Iterator[str]:
     """What a name like that of a key holds, unless it is a name itself."""
+    value = node.value if isinstance(node, ast.Constant) else None
     if isinstance(value, str | bytes) and value and HOLDER.search(name):
         text = value.decode(errors="replace") if isinstance(value, bytes) else value
         if not NAME.fullmatch(text):
