@@ -22,11 +22,13 @@ from shared import inside
 if t.TYPE_CHECKING:
     from conftest import Platform
 
-PLAYBOOK = "tests/integration/mlflow.yml"
+WHOLE = "tests/integration/mlflow.yml"
+PART = "tests/integration/mlflow_part.yml"
 # For a short test; changed, it restarts the server, as the administrator's password does.
 REMEMBERED = 4
 PASSWORDS = {"admin": "another-password-of-admin", "ada": "another-password-of-ada"}
 HOOKS = "/api/2.0/mlflow/webhooks"
+GATEWAY = "/api/3.0/mlflow/gateway/secrets"
 # An address that nothing is sent to, as nothing deletes an alias of a prompt.
 HOOK = {"url": "https://9.9.9.9/", "events": [{"entity": "PROMPT_ALIAS", "action": "DELETED"}], "secret": "of both"}
 # What MLflow stores without keys in its environment.
@@ -44,15 +46,23 @@ Registry(uri).create_webhook(name, "https://9.9.9.9/", [event], secret="nobody k
 """
 
 
-def converge(platform: Platform, *options: str) -> tuple[int, str]:
-    """Run MLflow's part of the platform; returns how much changed and what was said, on one line."""
-    ended = platform.playbook(PLAYBOOK, "--diff", *options)
+class Ended(t.NamedTuple):
+    """How a playbook ended."""
+
+    changed: int
+    # On one line, as Ansible wraps it.
+    text: str
+
+
+def converge(platform: Platform, playbook: str, *options: str) -> Ended:
+    """Run a part of the platform, which shows no password."""
+    ended = platform.playbook(playbook, "--diff", *options)
     output = ended.stdout + ended.stderr
     assert ended.returncode == 0, output
     assert not [password for password in PASSWORDS.values() if password in output]
     changed = re.search(r"changed=(\d+)", output)
     assert changed
-    return int(changed[1]), re.sub(r"\s+", " ", output)
+    return Ended(int(changed[1]), re.sub(r"\s+", " ", output))
 
 
 def edited(platform: Platform, folder: Path, **passwords: str) -> str:
@@ -66,12 +76,49 @@ def edited(platform: Platform, folder: Path, **passwords: str) -> str:
     return f"--extra-vars=@{file}"
 
 
-@pytest.fixture(name="as_it_was", scope="module")
-def fixture_as_it_was(platform: Platform) -> Iterator[None]:
-    """Afterwards, the passwords are those of the lab again."""
-    yield
-    converge(platform)
-    assert platform.status("admin", "GET", "users/list") == 200
+class Runs(t.NamedTuple):
+    """A dry run and a run with edited passwords, on a platform where MLflow had stored something without keys."""
+
+    dry: Ended
+    real: Ended
+    # Who came in with the former and with the new password between the two.
+    between: dict[str, tuple[bool, bool]]
+
+
+@pytest.fixture(name="names", scope="module")
+def fixture_names(mark: str) -> dict[str, str]:
+    """A webhook whose key is gone, and one of the platform's."""
+    return {"lost": f"lost-{mark}", "signed": f"signed-{mark}"}
+
+
+@pytest.fixture(name="runs", scope="module")
+def fixture_runs(platform: Platform, names: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """Edit the passwords and run; afterwards they are the lab's again."""
+    container = platform.the_lab.container(platform.the_lab.hosts[0])
+    inside(container, "/opt/mlflow/current/bin/python", "-c", WITHOUT_KEYS, names["lost"])
+    platform.client().request("POST", HOOKS, json={**HOOK, "name": names["signed"]})
+    both = edited(platform, tmp_path_factory.mktemp("edited"), **PASSWORDS)
+    try:
+        dry = converge(platform, WHOLE, "--check", both)
+        between = {
+            name: (logs_in(platform, name, platform.secret(name)), logs_in(platform, name, password))
+            for name, password in PASSWORDS.items()
+        }
+        yield Runs(dry, converge(platform, WHOLE, both), between)
+    finally:
+        converge(platform, WHOLE)
+        clean(platform, names)
+
+
+def clean(platform: Platform, names: dict[str, str]) -> None:
+    """Remove what the tests made."""
+    client = platform.client()
+    for hook in client.request("GET", HOOKS).json["webhooks"]:
+        if hook["name"] in names.values():
+            client.request("DELETE", f"{HOOKS}/{hook['webhook_id']}", json={"webhook_id": hook["webhook_id"]})
+    for secret in client.request("GET", f"{GATEWAY}/list").json["secrets"]:
+        if secret["secret_name"] in names.values():
+            client.request("DELETE", f"{GATEWAY}/delete", json={"secret_id": secret["secret_id"]})
 
 
 def logs_in(platform: Platform, name: str, password: str) -> bool:
@@ -91,67 +138,50 @@ def ends(platform: Platform, name: str, password: str) -> bool:
     return True
 
 
-@pytest.mark.usefixtures("as_it_was")
-def test_edited_passwords_are_brought_to_the_server(platform: Platform, tmp_path: Path) -> None:
-    before = {name: platform.secret(name) for name in PASSWORDS}
-    both = edited(platform, tmp_path, **PASSWORDS)
-
-    _changed, said = converge(platform, "--check", both)
+def test_a_dry_run_shows_both_and_does_neither(runs: Runs, names: dict[str, str]) -> None:
     for name in PASSWORDS:
-        assert f"- {name}: another password" in said
-        assert logs_in(platform, name, before[name])
-        assert not logs_in(platform, name, PASSWORDS[name])
-    assert "This dry run does not look at rights" in said
+        assert f"- {name}: another password" in runs.dry.text
+    assert "This dry run does not look at rights" in runs.dry.text
+    assert re.search(rf"- {names['lost']} \(s-\w+\): the constant of MLflow's source", runs.dry.text)
+    assert runs.between == dict.fromkeys(PASSWORDS, (True, False))
 
-    assert converge(platform, both)[0] > 0
-    for name in PASSWORDS:
-        assert logs_in(platform, name, PASSWORDS[name])
-        assert ends(platform, name, before[name])
 
-    # Nothing restarts for a user's password, so that workers remember the one before.
-    changed, said = converge(platform, edited(platform, tmp_path, admin=PASSWORDS["admin"]))
-    assert changed == 1
-    assert "- ada: another password" in said
-    assert all(logs_in(platform, "ada", before["ada"]) for _time in range(6))
+def test_edited_passwords_are_brought_to_the_server(platform: Platform, runs: Runs, tmp_path: Path) -> None:
+    for name, password in PASSWORDS.items():
+        assert f"- {name}: another password" in runs.real.text
+        assert logs_in(platform, name, password)
+        assert ends(platform, name, platform.secret(name))
+    # Nothing restarts for a user's password alone, so that workers remember the one before.
+    assert all(logs_in(platform, "ada", PASSWORDS["ada"]) for _time in range(6))
+    option = edited(platform, tmp_path, admin=PASSWORDS["admin"])
+    ended = converge(platform, PART, option, "--extra-vars=part=passwords")
+    assert ended.changed == 1
+    assert "- ada: another password" in ended.text
+    assert all(logs_in(platform, "ada", platform.secret("ada")) for _time in range(6))
     assert ends(platform, "ada", PASSWORDS["ada"])
-    assert converge(platform, edited(platform, tmp_path, admin=PASSWORDS["admin"]))[0] == 0
+    assert converge(platform, PART, option, "--extra-vars=part=passwords").changed == 0
 
 
-def hooks(platform: Platform, pool: str) -> dict[str, str]:
+def hooks(platform: Platform, pool: str, password: str) -> dict[str, str]:
     """The webhooks that a pool lists, with their states."""
     container = platform.the_lab.container(platform.the_lab.hosts[0])
-    settings = [f'user = "admin:{platform.secret()}"', f'unix-socket = "/run/mlflow-{pool}.sock"', "silent", "fail"]
+    settings = [f'user = "admin:{password}"', f'unix-socket = "/run/mlflow-{pool}.sock"', "silent", "fail"]
     settings += [f'url = "http://mlflow.example.com{HOOKS}"']
     found = json.loads(inside(container, "curl", "--config", "-", data="\n".join(settings)))
     return {hook["name"]: hook["status"] for hook in found.get("webhooks", [])}
 
 
-def test_what_mlflow_encrypted_without_keys_is_taken_over(platform: Platform, mark: str) -> None:
-    lost, signed = f"lost-{mark}", f"signed-{mark}"
-    container = platform.the_lab.container(platform.the_lab.hosts[0])
-    inside(container, "/opt/mlflow/current/bin/python", "-c", WITHOUT_KEYS, lost)
-    client = platform.client()
-    client.request("POST", HOOKS, json={**HOOK, "name": signed})
+def test_what_mlflow_encrypted_without_keys_is_taken_over(
+    platform: Platform, runs: Runs, names: dict[str, str]
+) -> None:
+    assert re.search(rf"- {names['lost']} \(s-\w+\): the constant of MLflow's source", runs.real.text)
+    ended = converge(platform, PART, "--extra-vars=part=keys")
+    for text in (runs.real.text, ended.text):
+        assert f"The secret of the webhook {names['lost']} (" in text
+        assert f"The secret of the webhook {names['signed']} (" not in text
+    assert ended.changed == 0
+    assert converge(platform, PART, "--extra-vars=part=rotation").changed == 0
+    # Both pools, and both have been restarted since.
     for pool in ("rest", "asgi"):
-        assert {lost: "DISABLED", signed: "ACTIVE"}.items() <= hooks(platform, pool).items()
-
-    changed, said = converge(platform)
-    assert changed == 1
-    assert re.search(rf"- {lost} \(s-\w+\): the constant of MLflow's source", said)
-    assert f"The secret of the webhook {lost} (" in said
-    assert f"The secret of the webhook {signed} (" not in said
-
-    changed, said = converge(platform)
-    assert changed == 0
-    assert f"The secret of the webhook {lost} (" in said
-
-    inside(container, "systemctl", "restart", "mlflow-rest.service", "mlflow-asgi.service")
-    for pool in ("rest", "asgi"):
-        assert {lost: "DISABLED", signed: "ACTIVE"}.items() <= hooks(platform, pool).items()
-    for hook in client.request("GET", HOOKS).json["webhooks"]:
-        if mark in hook["name"]:
-            client.request("DELETE", f"{HOOKS}/{hook['webhook_id']}", json={"webhook_id": hook["webhook_id"]})
-    for secret in client.request("GET", "/api/3.0/mlflow/gateway/secrets/list").json["secrets"]:
-        if mark in secret["secret_name"]:
-            body = {"secret_id": secret["secret_id"]}
-            client.request("DELETE", "/api/3.0/mlflow/gateway/secrets/delete", json=body)
+        listed = hooks(platform, pool, PASSWORDS["admin"])
+        assert (listed[names["lost"]], listed[names["signed"]]) == ("DISABLED", "ACTIVE")
