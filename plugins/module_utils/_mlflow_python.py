@@ -15,6 +15,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_schema import scrub
 
+PYTHON_ARGUMENTS: dict[str, dict[str, t.Any]] = {
+    "python": {"type": "path", "required": True, "aliases": ["executable"]},
+    "database_uri": {"type": "str", "required": True, "no_log": True},
+}
+
 
 class HelperError(Exception):
     """The helper's own error, or what its interpreter said last."""

@@ -19,18 +19,6 @@ description:
   - A gateway's API key that no key opens is an error. A webhook whose secret no key reads stays as it is and is
     returned.
 options:
-  python:
-    description:
-      - Path of the Python interpreter of MLflow's virtual environment.
-    type: path
-    required: true
-    aliases: [executable]
-  database_uri:
-    description:
-      - SQLAlchemy URI of the tracking database, with the user that MLflow has.
-      - It and the keys reach the interpreter by its environment, never by its command line.
-    type: str
-    required: true
   gateway_key:
     description:
       - What the server has as C(MLFLOW_CRYPTO_KEK_PASSPHRASE).
@@ -65,6 +53,7 @@ options:
     default: current
 extends_documentation_fragment:
   - mlops.tracking.attributes
+  - mlops.tracking.mlflow_python
 requirements:
   - MLflow in the environment of O(python)
 """
@@ -119,7 +108,12 @@ from dataclasses import asdict, dataclass
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mlops.tracking.plugins.module_utils import _mlflow_secrets
-from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_python import HelperError, ask, cannot_run
+from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_python import (
+    PYTHON_ARGUMENTS,
+    HelperError,
+    ask,
+    cannot_run,
+)
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_secrets import (
     INPUT_VARIABLE,
     GatewaySecret,
@@ -131,8 +125,7 @@ from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_secrets imp
 )
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
-    "python": {"type": "path", "required": True, "aliases": ["executable"]},
-    "database_uri": {"type": "str", "required": True, "no_log": True},
+    **PYTHON_ARGUMENTS,
     "gateway_key": {"type": "str", "required": True, "no_log": True},
     "gateway_key_version": {"type": "int", "default": 2, "no_log": False},
     "gateway_previous_key": {"type": "str", "default": "", "no_log": True},

@@ -18,18 +18,6 @@ description:
   - A worker of the server remembers a password that it has checked, by default for a minute. It accepts the old one
     that much longer, and the new one at once.
 options:
-  python:
-    description:
-      - Path of the Python interpreter of MLflow's virtual environment.
-    type: path
-    required: true
-    aliases: [executable]
-  database_uri:
-    description:
-      - SQLAlchemy URI of the auth database, with the user that MLflow has.
-      - It and the passwords reach the interpreter by its environment, never by its command line.
-    type: str
-    required: true
   passwords:
     description:
       - Passwords by the names of users, 12 characters or more each.
@@ -37,6 +25,7 @@ options:
     required: true
 extends_documentation_fragment:
   - mlops.tracking.attributes
+  - mlops.tracking.mlflow_python
 requirements:
   - MLflow with its extra C(auth) in the environment of O(python)
 seealso:
@@ -68,12 +57,16 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.mlops.tracking.plugins.module_utils import _mlflow_secrets
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_plan import PlanError, check_password
-from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_python import HelperError, ask, cannot_run
+from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_python import (
+    PYTHON_ARGUMENTS,
+    HelperError,
+    ask,
+    cannot_run,
+)
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_secrets import INPUT_VARIABLE
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
-    "python": {"type": "path", "required": True, "aliases": ["executable"]},
-    "database_uri": {"type": "str", "required": True, "no_log": True},
+    **PYTHON_ARGUMENTS,
     "passwords": {"type": "dict", "required": True, "no_log": True},
 }
 

@@ -20,19 +20,6 @@ description:
   - A database that a newer MLflow has migrated is an error.
   - Take a backup first. A migration cannot be undone.
 options:
-  python:
-    description:
-      - Path of the Python interpreter of MLflow's virtual environment.
-    type: path
-    required: true
-    aliases: [executable]
-  database_uri:
-    description:
-      - SQLAlchemy URI of the database, such as C(postgresql+psycopg://user:password@db.example.com/mlflow?sslmode=verify-full).
-        A migration needs the user who owns the tables.
-      - It reaches the interpreter by its environment, never by its command line.
-    type: str
-    required: true
   component:
     description:
       - Which of MLflow's schemas, V(tracking) for experiments and models or V(auth) for users and rights.
@@ -52,6 +39,7 @@ options:
     default: 300.0
 extends_documentation_fragment:
   - mlops.tracking.attributes
+  - mlops.tracking.mlflow_python
 requirements:
   - MLflow in the environment of O(python), for O(component=auth) with its extra C(auth)
 """
@@ -123,8 +111,7 @@ from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_schema impo
 )
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
-    "python": {"type": "path", "required": True, "aliases": ["executable"]},
-    "database_uri": {"type": "str", "required": True, "no_log": True},
+    **_mlflow_python.PYTHON_ARGUMENTS,
     "component": {"type": "str", "choices": list(COMPONENTS), "default": "tracking"},
     "state": {"type": "str", "choices": ["current", "migrated"], "default": "current"},
     "lock_timeout_seconds": {"type": "float", "default": 300.0},
