@@ -103,11 +103,11 @@ def minio_modules() -> tuple[str, ...]:
     return ("env", f"MINIO_BINARY={lab_module.minio_binary()}", *tests)
 
 
-def mlflow_modules(scenario: str, *names: str) -> Step:
+def mlflow_modules(scenario: str, *names: str, title: str = "MLflow modules") -> Step:
     """Return the step that asks a running platform for rights and promotions, as its modules and pipelines do."""
     files = [f"tests/integration/test_{name}.py" for name in names]
     tests = python("-m", "pytest", *files, "-q", "-n", str(min(len(files), 2)), "--dist", "loadfile")
-    return Step(f"MLflow modules {scenario}", ("env", f"LAB=molecule-{scenario}", *tests), scenario)
+    return Step(f"{title} {scenario}", ("env", f"LAB=molecule-{scenario}", *tests), scenario)
 
 
 def identity(*arguments: str) -> tuple[str, ...]:
@@ -140,7 +140,10 @@ def single() -> list[Step]:
     inventories = ("--inventory", str(lab.source), "--inventory", str(lab.directory))
     return [
         molecule_kept("single"),
-        mlflow_modules("single", "smoke_live", "mlflow_modules", "rights", "run_log", "promotion", "files_live"),
+        mlflow_modules("single", "smoke_live", "mlflow_modules", "rights", "run_log", "promotion"),
+        # Alone: a pool is killed, and the administrator's password is another one meanwhile.
+        mlflow_modules("single", "files_live", title="MLflow files"),
+        mlflow_modules("single", "secrets", title="MLflow secrets"),
         proof("audit", "tests/prove/audit.py", "--lab", lab.name, *AUDIT_SHORT, hosts="single"),
         proof("unread files", "tests/prove/kills.py", "--lab", lab.name, "--part", "files", hosts="single"),
         # Also the second run after these proofs, and the one after a run that was broken off before its handlers.

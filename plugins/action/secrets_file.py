@@ -39,7 +39,11 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
         "required": True,
         "options": {
             "name": {"type": "str", "required": True},
-            "kind": {"type": "str", "choices": ["password", "base64", "hex", "literal"], "default": "password"},
+            "kind": {
+                "type": "str",
+                "choices": ["password", "base64", "base64url", "hex", "literal"],
+                "default": "password",
+            },
             "length": {"type": "int", "default": DEFAULT_LENGTH},
             "value": {"type": "str", "no_log": True, "default": ""},
             "comment": {"type": "str", "default": ""},

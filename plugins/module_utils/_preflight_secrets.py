@@ -96,6 +96,8 @@ def _weakness(name: str, value: str) -> Problem | None:
         return Problem(name, "is missing.", FILL_SECRETS)
     if name == "platform_minio_kms_key":
         return _kms_weakness(name, value)
+    if name == "platform_mlflow_webhook_key":
+        return _fernet_weakness(name, value)
     if _is_well_known(value):
         return Problem(name, "is a well-known word.", NEW_SECRET)
     if len(value) < SHORTEST_SECRET:
@@ -135,6 +137,13 @@ def _kms_weakness(name: str, value: str) -> Problem | None:
     if len(key) == 32:
         return None
     return Problem(name, "is not the base64 of 32 bytes.", NEW_SECRET)
+
+
+def _fernet_weakness(name: str, value: str) -> Problem | None:
+    """Standard base64 is refused, too: not every reader of such a key takes it."""
+    if re.fullmatch(r"[A-Za-z0-9_-]{43}=", value):
+        return None
+    return Problem(name, "is not the URL-safe base64 of 32 bytes.", NEW_SECRET)
 
 
 def scrub(text: str, contracts: Iterable[Contract]) -> str:

@@ -60,6 +60,8 @@ class Entry:
             return "".join(secrets.choice(PASSWORD_ALPHABET) for _unused in range(self.length))
         if self.kind == "base64":
             return base64.b64encode(secrets.token_bytes(self.length)).decode("ascii")
+        if self.kind == "base64url":
+            return base64.urlsafe_b64encode(secrets.token_bytes(self.length)).decode("ascii")
         if self.kind == "hex":
             return secrets.token_hex(self.length)
         if not self.value:

@@ -20,19 +20,6 @@ description:
   - A database that a newer MLflow has migrated is an error.
   - Take a backup first. A migration cannot be undone.
 options:
-  python:
-    description:
-      - Path of the Python interpreter of MLflow's virtual environment.
-    type: path
-    required: true
-    aliases: [executable]
-  database_uri:
-    description:
-      - SQLAlchemy URI of the database, such as C(postgresql+psycopg2://user:password@db.example.com/mlflow?sslmode=verify-full).
-        A migration needs the user who owns the tables.
-      - It reaches the interpreter by its environment, never by its command line.
-    type: str
-    required: true
   component:
     description:
       - Which of MLflow's schemas, V(tracking) for experiments and models or V(auth) for users and rights.
@@ -52,6 +39,7 @@ options:
     default: 300.0
 extends_documentation_fragment:
   - mlops.tracking.attributes
+  - mlops.tracking.mlflow_python
 requirements:
   - MLflow in the environment of O(python), for O(component=auth) with its extra C(auth)
 """
@@ -110,24 +98,20 @@ mlflow_version:
   sample: 3.17.2
 """
 
-import inspect
-import json
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.mlops.tracking.plugins.module_utils import _mlflow_schema
+from ansible_collections.mlops.tracking.plugins.module_utils import _mlflow_python, _mlflow_schema
 from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_schema import (
     COMPONENTS,
     URI_VARIABLE,
     Schema,
     SchemaError,
-    scrub,
 )
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
-    "python": {"type": "path", "required": True, "aliases": ["executable"]},
-    "database_uri": {"type": "str", "required": True, "no_log": True},
+    **_mlflow_python.PYTHON_ARGUMENTS,
     "component": {"type": "str", "choices": list(COMPONENTS), "default": "tracking"},
     "state": {"type": "str", "choices": ["current", "migrated"], "default": "current"},
     "lock_timeout_seconds": {"type": "float", "default": 300.0},
@@ -137,20 +121,8 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
 def ask(module: AnsibleModule, action: str) -> tuple[Schema, Schema]:
     """Run the helper in MLflow's environment; returns the schema before and after."""
     params = module.params
-    uri = params["database_uri"]
-    # Isolated mode: neither PYTHON* variables nor the working directory change what is imported.
-    command = [params["python"], "-I", "-", action, params["component"], str(params["lock_timeout_seconds"])]
-    environment = {URI_VARIABLE: uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    code, stdout, stderr = module.run_command(
-        command, data=inspect.getsource(_mlflow_schema), environ_update=environment, handle_exceptions=False
-    )
-    try:
-        result = json.loads(stdout)
-    except ValueError:
-        last = scrub(stderr.strip().rpartition("\n")[2], uri)
-        raise SchemaError(f"{params['python']} ended with {code}: {last or 'no output'}") from None
-    if "error" in result:
-        raise SchemaError(result["error"])
+    arguments = [action, params["component"], str(params["lock_timeout_seconds"])]
+    result = _mlflow_python.ask(module, _mlflow_schema, arguments, {URI_VARIABLE: params["database_uri"]})
     return Schema(**result["before"]), Schema(**result["after"])
 
 
@@ -177,12 +149,10 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         result = converge(module)
-    except SchemaError as exc:
+    except (SchemaError, _mlflow_python.HelperError) as exc:
         module.fail_json(msg=f"Schema of MLflow ({module.params['component']}): {exc}")
     except OSError as exc:
-        module.fail_json(
-            msg=f"python {module.params['python']} cannot be run: {exc.strerror}; name MLflow's interpreter"
-        )
+        module.fail_json(msg=_mlflow_python.cannot_run(module, exc))
     module.exit_json(**result)
 
 

@@ -39,14 +39,14 @@ options:
         required: true
       kind:
         description:
-          - V(password) is made of letters and digits, V(base64) and V(hex) encode random bytes, V(literal) is
-            O(entries[].value).
+          - V(password) is made of letters and digits, V(base64), V(base64url) and V(hex) encode random bytes,
+            V(literal) is O(entries[].value). V(base64url) is base64 with C(-) and C(_), as a Fernet key has it.
         type: str
-        choices: [password, base64, hex, literal]
+        choices: [password, base64, base64url, hex, literal]
         default: password
       length:
         description:
-          - Characters of a V(password), or bytes before the encoding of V(base64) and V(hex). From 16 to 1024.
+          - Characters of a V(password), or bytes before the encoding of the others. From 16 to 1024.
         type: int
         default: 32
       value:

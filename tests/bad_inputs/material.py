@@ -119,6 +119,7 @@ def good_contract(options: dict[str, t.Any], directory: Path) -> dict[str, t.Any
         if name.endswith(("_password", "_key")):
             contract[name] = secrets.token_urlsafe(24)
     contract["platform_minio_kms_key"] = base64.b64encode(secrets.token_bytes(32)).decode()
+    contract["platform_mlflow_webhook_key"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     contract["platform_ca_private_key"] = (directory / "ca.key").read_text(encoding="utf-8")
     contract["platform_ca_certificate"] = (directory / "ca.crt").read_text(encoding="utf-8")
     return contract

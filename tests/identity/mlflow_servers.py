@@ -21,6 +21,8 @@ from typing import Any
 
 PACKAGE = Path(__file__).resolve().parents[2] / "roles" / "mlflow" / "files"
 ADMIN = ("admin", "password-of-admin")
+GATEWAY_KEY = "the key of the gateway in these tests"
+WEBHOOK_KEY = base64.urlsafe_b64encode(b"a webhook key of these tests 32b").decode()
 WORKERS = {"rest": "gthread", "asgi": "uvicorn_worker.UvicornWorker"}
 CONFIG: Mapping[str, Any] = {
     "mode": "basic",
@@ -82,6 +84,9 @@ class Server:
             "MLFLOW_AUTH_ADMIN_USERNAME": ADMIN[0],
             "MLFLOW_AUTH_ADMIN_PASSWORD": ADMIN[1],
             "MLFLOW_FLASK_SERVER_SECRET_KEY": "a-key-of-these-tests",
+            "MLFLOW_CRYPTO_KEK_PASSPHRASE": GATEWAY_KEY,
+            "MLFLOW_CRYPTO_KEK_VERSION": "2",
+            "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": WEBHOOK_KEY,
             "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "MLFLOW_DISABLE_TELEMETRY": "true",

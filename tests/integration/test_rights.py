@@ -16,7 +16,7 @@ from ansible_collections.mlops.tracking.plugins.module_utils._mlflow_plan import
 if t.TYPE_CHECKING:
     from conftest import Platform
 
-PLAYBOOK = "tests/integration/rights.yml"
+PLAYBOOK = "tests/integration/mlflow_part.yml"
 
 
 class Ended(t.NamedTuple):
@@ -28,7 +28,7 @@ class Ended(t.NamedTuple):
 
 
 def converge(platform: Platform, *options: str) -> Ended:
-    ended = platform.playbook(PLAYBOOK, "--diff", *options)
+    ended = platform.playbook(PLAYBOOK, "--diff", "--extra-vars=part=rights", *options)
     output = ended.stdout + ended.stderr
     assert ended.returncode == 0, output
     changed = re.search(r"changed=(\d+)", output)

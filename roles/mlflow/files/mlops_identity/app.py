@@ -11,7 +11,7 @@ from flask import Flask
 from mlflow.server import app as flask_app
 from mlflow.server import auth, handlers
 
-from mlops_identity import answered, browser, config, denials, readers, rights, services, startup
+from mlops_identity import answered, browser, config, denials, keys, readers, rights, services, startup, webhooks
 from mlops_identity.audit import AsgiTrail, WsgiTrail
 from mlops_identity.authorization import learn_from_answer, refuse_early
 from mlops_identity.databases import Databases
@@ -23,6 +23,8 @@ def create_app() -> Flask | AsgiTrail:
     """Return the WSGI or ASGI application, or raise why it must not be served."""
     settings = config.load()
     startup.check_names()
+    keys.check_keys()
+    webhooks.install()
     if settings.fast_calls:
         store.install()
         views.install(flask_app)

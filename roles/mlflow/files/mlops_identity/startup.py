@@ -29,6 +29,7 @@ NAMES: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     "mlflow.server.auth": {
         "store": None,
         "auth_config": None,
+        "_LEGACY_DEFAULT_ADMIN_PASSWORD": None,
         "create_app": ("app",),
         "authenticate_request": (),
         "authenticate_request_basic_auth": (),
@@ -94,6 +95,11 @@ NAMES: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "_validate_max_results_param": ("self", "max_results", "allow_null"),
     },
     "mlflow.server.artifact_router": {"download_artifact": ("artifact_path",), "_get_artifact_repo": ()},
+    "mlflow.store.model_registry.dbmodels.models.EncryptedString": {
+        "process_result_value": ("self", "value", "dialect"),
+    },
+    "mlflow.store.model_registry.dbmodels.models.SqlWebhook": {"to_mlflow_entity": ("self",)},
+    "mlflow.utils.crypto": {"DEFAULT_KEK_PASSPHRASE": None},
     "mlflow.utils.uri": {"validate_path_is_safe": ("path",)},
     "mlflow.server.auth.sqlalchemy_store.SqlAlchemyStore": {
         "get_user": ("self", "username"),

@@ -87,6 +87,7 @@ def test_lines_are_read_back(lines: list[str], end: bool) -> None:
 KINDS: list[tuple[str, int, t.Callable[[str], bool]]] = [
     ("password", 40, lambda value: len(value) == 40 and set(value) <= set(PASSWORD_ALPHABET)),
     ("base64", 32, lambda value: len(base64.b64decode(value, validate=True)) == 32),
+    ("base64url", 32, lambda value: len(base64.b64decode(value, altchars=b"-_", validate=True)) == 32),
     ("hex", 16, lambda value: len(bytes.fromhex(value)) == 16),
 ]
 
