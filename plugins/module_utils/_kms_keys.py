@@ -9,7 +9,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 DIRECTORY = "/etc/minio/kms-keys"
 SETTINGS_FILE = "/etc/default/minio"
@@ -17,6 +17,7 @@ LENGTH = 16
 _SALT = b"mlops.tracking KMS key\0"
 _FINGERPRINT = re.compile(rf"[0-9a-f]{{{LENGTH}}}\Z")
 _SETTING = re.compile(r"^MINIO_KMS_SECRET_KEY=[\"']?([^:\"'\s]+):([A-Za-z0-9+/=]+)[\"']?\s*$", re.MULTILINE)
+_VOLUMES = re.compile(r"^MINIO_VOLUMES=[\"']?([^\"'\n]*)", re.MULTILINE)
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -40,6 +41,17 @@ def key_in_settings(text: str) -> tuple[str, str] | None:
     return found[-1] if found else None
 
 
+def volumes(text: str) -> list[str]:
+    """The folders of MinIO's settings file, or their URLs."""
+    return [volume for line in _VOLUMES.findall(text)[-1:] for volume in line.split()]
+
+
+def shared(served: Iterable[str], drives: Iterable[str]) -> bool:
+    """Whether any of these folders is among what a server serves, by path or by URL."""
+    ends = tuple(drive.rstrip("/") for drive in drives)
+    return any(volume.rstrip("/").endswith(ends) for volume in served)
+
+
 def kept_fingerprints(names: Collection[str]) -> list[str]:
     """Those file names that are fingerprints."""
     return sorted(name for name in names if _FINGERPRINT.match(name))
@@ -57,10 +69,14 @@ def certificate_fingerprint(pem: str) -> str:
     return hashlib.sha256(der).hexdigest()[:LENGTH]
 
 
-def lost_key(wanted: str, in_force: str, kept: Collection[str], replaces: str) -> str:
-    """The fingerprint of the key that this host would lose by taking the wanted one; empty if none."""
+def lost_key(wanted: str, in_force: str, kept: Collection[str], replaces: str, same_store: bool) -> str:
+    """The fingerprint of the key that objects would need and not have with the wanted one; empty if none.
+
+    MinIO's own KMS holds one key, and what it keeps about users is encrypted, too. So a store never changes its key;
+    another key is accepted, on purpose, for another store.
+    """
     if in_force:
-        held, accepted = in_force, in_force == replaces
+        held, accepted = in_force, in_force == replaces and not same_store
         same = wanted == in_force
     else:
         held, accepted = ", ".join(sorted(kept)), replaces in kept

@@ -17,12 +17,14 @@ from ansible_collections.mlops.tracking.plugins.module_utils._kms_keys import (
     certificate_fingerprint,
     kms_fingerprint,
     lost_key,
+    shared,
 )
 from ansible_collections.mlops.tracking.plugins.module_utils._spec import Problem
 
 Contract = Mapping[str, t.Any]
 # Variables of other roles that these rules read.
 KMS_NAMES = ("minio_kms_key", "minio_kms_key_name")
+DRIVES = ["/srv/minio"]
 
 
 def check_held(
@@ -43,13 +45,15 @@ def check_kms_key(host: str, probe: Mapping[str, t.Any], contract: Contract) -> 
     wanted = kms_fingerprint(*(str(contract.get(name) or "") for name in reversed(KMS_NAMES)))
     in_force, kept = str(probe.get("kms_key_fingerprint", "")), probe.get("kms_keys_kept", ())
     replaces = str(contract.get("platform_minio_kms_replaces") or "")
-    lost = lost_key(wanted, in_force, kept, replaces) if wanted else ""
+    same_store = shared(probe.get("minio_volumes", ()), contract.get("minio_drives") or DRIVES)
+    lost = lost_key(wanted, in_force, kept, replaces, same_store) if wanted else ""
     if lost:
         yield Problem(
             "platform_minio_kms_key",
             f"has the fingerprint {wanted}, but {host} encrypted its objects with {lost}, and nothing else reads them.",
             f"restore the secrets file that holds that key ({host} keeps it in {DIRECTORY}/{lost}), "
-            f"or, to take another on purpose, write platform_minio_kms_replaces: {lost}.",
+            f"or, to begin a new store with another key on purpose, write platform_minio_kms_replaces: {lost} "
+            "and other, empty folders in minio_drives.",
             (host,),
         )
 

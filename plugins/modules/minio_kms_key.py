@@ -12,7 +12,8 @@ description:
   - Without the KMS key that objects were written with, nobody can read them any more.
   - This keeps the wanted key and the one that the server's settings have, one file each, before anything overwrites
     them. It never removes one.
-  - It fails, and changes nothing, if the wanted key is another than the host's, unless O(replaces) names that one.
+  - It fails, and changes nothing, if the wanted key is another than the host's, unless O(replaces) names that one and
+    the server leaves its folders for others. MinIO's own KMS holds one key, so a store never changes it.
 options:
   name:
     description: The name of the wanted key.
@@ -26,6 +27,11 @@ options:
     description: The fingerprint of the host's key that the wanted one takes the place of, on purpose.
     type: str
     default: ""
+  drives:
+    description: The folders that the server is to use with the wanted key.
+    type: list
+    elements: path
+    default: []
   directory:
     description: Where keys are kept, for root only. A file has the fingerprint as its name and C(name:key) inside.
     type: path
@@ -50,6 +56,7 @@ EXAMPLES = r"""
   mlops.tracking.minio_kms_key:
     name: mlops-tracking
     key: "{{ minio_kms_key }}"
+    drives: "{{ minio_drives }}"
 """
 
 RETURN = r"""
@@ -84,6 +91,8 @@ from ansible_collections.mlops.tracking.plugins.module_utils._kms_keys import (
     key_in_settings,
     kms_fingerprint,
     lost_key,
+    shared,
+    volumes,
 )
 
 
@@ -127,8 +136,9 @@ def refusal(wanted: str, lost: str, directory: str) -> str:
     return (
         f"The KMS key has the fingerprint {wanted}, but this host encrypted its objects with {lost}; with another key "
         f"nobody can read them. Way out: restore the secrets file that holds that key (this host keeps it in "
-        f"{directory}/{lost}). To take another key on purpose, write minio_kms_replaces: {lost} (with the platform: "
-        "platform_minio_kms_replaces). Nothing was changed."
+        f"{directory}/{lost}). To begin a new store with another key on purpose, write minio_kms_replaces: {lost} "
+        "(with the platform: platform_minio_kms_replaces) and other, empty folders in minio_drives. "
+        "Nothing was changed."
     )
 
 
@@ -138,10 +148,11 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     wanted = kms_fingerprint(params["name"], params["key"])
     if not wanted:
         return {"msg": "key is not base64. Write the base64 of 32 bytes."}
-    found = key_in_settings(read(params["settings_file"]))
+    settings = read(params["settings_file"])
+    found = key_in_settings(settings)
     in_force = kms_fingerprint(*found) if found else ""
     before = kept_fingerprints(listed(directory))
-    lost = lost_key(wanted, in_force, before, params["replaces"])
+    lost = lost_key(wanted, in_force, before, params["replaces"], shared(volumes(settings), params["drives"]))
     if lost:
         return {"msg": refusal(wanted, lost, directory)}
     keys = {wanted: (params["name"], params["key"])}
@@ -167,6 +178,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "key": {"type": "str", "required": True, "no_log": True},
             "replaces": {"type": "str", "default": ""},
+            "drives": {"type": "list", "elements": "path", "default": []},
             "directory": {"type": "path", "default": DIRECTORY},
             "settings_file": {"type": "path", "default": SETTINGS_FILE},
         },

@@ -114,6 +114,12 @@ memory_mb:
   returned: success
   type: int
   sample: 4096
+minio_volumes:
+  description: The folders, or their URLs, that MinIO's settings name.
+  returned: success
+  type: list
+  elements: str
+  sample: [/srv/minio]
 time:
   description: The host's clock, in seconds since 1970.
   returned: success
@@ -246,9 +252,9 @@ def is_loopback(address: str) -> bool:
     return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
-def kms_keys() -> tuple[str, list[str]]:
+def kms_keys(settings: str) -> tuple[str, list[str]]:
     """Fingerprints of the KMS key in force and of those that are kept."""
-    found = _kms_keys.key_in_settings(read(_kms_keys.SETTINGS_FILE))
+    found = _kms_keys.key_in_settings(settings)
     names = os.listdir(_kms_keys.DIRECTORY) if os.path.isdir(_kms_keys.DIRECTORY) else []
     return _kms_keys.kms_fingerprint(*found) if found else "", _kms_keys.kept_fingerprints(names)
 
@@ -272,7 +278,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     found = resolved(module.params["names"])
-    kms_key, kept = kms_keys()
+    settings = read(_kms_keys.SETTINGS_FILE)
+    kms_key, kept = kms_keys(settings)
     release = os_release(read("/etc/os-release"))
     module.exit_json(
         changed=False,
@@ -288,6 +295,7 @@ def main() -> None:
         loopback=[name for name, items in found.items() if any(map(is_loopback, items))],
         machine_id=read("/etc/machine-id").strip(),
         memory_mb=memory_mb(read("/proc/meminfo")),
+        minio_volumes=_kms_keys.volumes(settings),
         time=time.time(),
         unresolved=[name for name, items in found.items() if not items],
     )

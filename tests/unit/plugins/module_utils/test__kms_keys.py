@@ -46,25 +46,41 @@ def test_key_in_settings(text: str, expected: tuple[str, str] | None) -> None:
     assert keys.key_in_settings(text) == expected
 
 
-TEST_LOST: list[tuple[str, str, list[str], str, str]] = [
-    ("a", "", [], "", ""),
-    ("a", "a", [], "", ""),
-    ("a", "", ["a"], "", ""),
-    ("b", "a", [], "", "a"),
-    ("b", "a", ["a", "b"], "", "a"),
-    ("b", "", ["a"], "", "a"),
-    ("c", "", ["a", "b"], "", "a, b"),
-    ("b", "a", ["a"], "a", ""),
-    ("b", "a", ["a"], "z", "a"),
-    ("b", "b", ["a", "b"], "a", ""),
-    ("c", "b", ["a", "b"], "a", "b"),
-    ("b", "", ["a"], "a", ""),
+# Wanted, in force, kept, replaces, the same store, lost.
+TEST_LOST: list[tuple[str, str, list[str], str, bool, str]] = [
+    ("a", "", [], "", False, ""),
+    ("a", "a", [], "", True, ""),
+    ("a", "", ["a"], "", False, ""),
+    ("b", "a", [], "", False, "a"),
+    ("b", "a", ["a", "b"], "", False, "a"),
+    ("b", "", ["a"], "", False, "a"),
+    ("c", "", ["a", "b"], "", False, "a, b"),
+    ("b", "a", ["a"], "a", False, ""),
+    ("b", "a", ["a"], "a", True, "a"),
+    ("b", "a", ["a"], "z", False, "a"),
+    ("b", "b", ["a", "b"], "a", True, ""),
+    ("c", "b", ["a", "b"], "a", False, "b"),
+    ("b", "", ["a"], "a", False, ""),
 ]
 
 
-@pytest.mark.parametrize(("wanted", "in_force", "kept", "replaces", "expected"), TEST_LOST)
-def test_lost_key(wanted: str, in_force: str, kept: list[str], replaces: str, expected: str) -> None:
-    assert keys.lost_key(wanted, in_force, kept, replaces) == expected
+@pytest.mark.parametrize(("wanted", "in_force", "kept", "replaces", "same_store", "expected"), TEST_LOST)
+def test_lost_key(wanted: str, in_force: str, kept: list[str], replaces: str, same_store: bool, expected: str) -> None:
+    assert keys.lost_key(wanted, in_force, kept, replaces, same_store) == expected
+
+
+TEST_VOLUMES: list[tuple[str, list[str], bool]] = [
+    ("", ["/srv/minio"], False),
+    ('MINIO_VOLUMES="/srv/minio"\n', ["/srv/minio/"], True),
+    ('MINIO_VOLUMES="/srv/minio"\n', ["/srv/minio-2"], False),
+    ('MINIO_VOLUMES="https://a:9000/srv/1 https://a:9000/srv/2"\n', ["/srv/2", "/srv/3"], True),
+    ("MINIO_VOLUMES=/srv/1\nMINIO_VOLUMES=/srv/2\n", ["/srv/1"], False),
+]
+
+
+@pytest.mark.parametrize(("text", "drives", "expected"), TEST_VOLUMES)
+def test_the_same_store(text: str, drives: list[str], expected: bool) -> None:
+    assert keys.shared(keys.volumes(text), drives) is expected
 
 
 def test_certificates() -> None:
@@ -77,7 +93,9 @@ def test_certificates() -> None:
 GROUPS = {"minio": ["store"], "mlflow": ["store", "app"]}
 PRINT = {text: keys.kms_fingerprint("k", text) for text in (OLD, NEW)}
 CONTRACT = {"minio_kms_key_name": "k", "minio_kms_key": OLD, "platform_ca_certificate": PEM}
-HELD = {"kms_key_fingerprint": PRINT[OLD], "authority_fingerprint": keys.certificate_fingerprint(PEM)}
+ON_PURPOSE = {"minio_kms_key": NEW, "platform_minio_kms_replaces": PRINT[OLD]}
+STORE = {"minio_volumes": ["/srv/minio"]}
+HELD = STORE | {"kms_key_fingerprint": PRINT[OLD], "authority_fingerprint": keys.certificate_fingerprint(PEM)}
 ANOTHER_AUTHORITY = {"platform_ca_certificate": OTHER_PEM}
 
 TEST_HELD: list[tuple[dict[str, object], dict[str, object], list[tuple[str, str]]]] = [
@@ -87,7 +105,8 @@ TEST_HELD: list[tuple[dict[str, object], dict[str, object], list[tuple[str, str]
     ({"minio_kms_key": NEW}, HELD, [("platform_minio_kms_key", "store")]),
     ({"minio_kms_key_name": "other"}, HELD, [("platform_minio_kms_key", "store")]),
     ({"minio_kms_key": NEW}, {"kms_keys_kept": [PRINT[OLD]]}, [("platform_minio_kms_key", "store")]),
-    ({"minio_kms_key": NEW, "platform_minio_kms_replaces": PRINT[OLD]}, HELD, []),
+    (ON_PURPOSE, HELD, [("platform_minio_kms_key", "store")]),
+    ({**ON_PURPOSE, "minio_drives": ["/srv/other"]}, HELD, []),
     ({"minio_kms_key": NEW, "platform_minio_kms_replaces": "0" * 16}, HELD, [("platform_minio_kms_key", "store")]),
     ({"minio_kms_key": ""}, HELD, []),
     (ANOTHER_AUTHORITY, HELD, [("platform_ca_certificate", "store"), ("platform_ca_certificate", "app")]),

@@ -21,11 +21,11 @@ PRINT = {text: kms_fingerprint("k", text) for text in (OLD, NEW)}
 @pytest.fixture(name="params")
 def module_parameters(tmp_path: Path) -> dict[str, Any]:
     paths = {"directory": str(tmp_path / "minio" / "kms-keys"), "settings_file": str(tmp_path / "settings")}
-    return {"name": "k", "key": OLD, "replaces": "", **paths}
+    return {"name": "k", "key": OLD, "replaces": "", "drives": ["/srv/minio"], **paths}
 
 
 def settings(params: dict[str, Any], key: str) -> None:
-    Path(params["settings_file"]).write_text(f'A=1\nMINIO_KMS_SECRET_KEY="k:{key}"\n')
+    Path(params["settings_file"]).write_text(f'MINIO_VOLUMES="/srv/minio"\nMINIO_KMS_SECRET_KEY="k:{key}"\n')
 
 
 def kept(params: dict[str, Any]) -> dict[str, str]:
@@ -46,7 +46,9 @@ def test_a_new_host_keeps_its_key_before_there_are_settings(params: dict[str, An
 
 def test_a_host_of_an_older_version_keeps_the_key_of_its_settings(params: dict[str, Any]) -> None:
     settings(params, OLD)
-    result = module.run({**params, "key": NEW, "replaces": PRINT[OLD]}, check_mode=False)
+    on_purpose = {**params, "key": NEW, "replaces": PRINT[OLD]}
+    assert "other, empty folders" in module.run(on_purpose, check_mode=False)["msg"]
+    result = module.run({**on_purpose, "drives": ["/srv/other"]}, check_mode=False)
     assert kept(params) == {PRINT[OLD]: f"k:{OLD}\n", PRINT[NEW]: f"k:{NEW}\n"}
     assert result["in_force"] == PRINT[OLD]
     assert OLD not in str(result)
