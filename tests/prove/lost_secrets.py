@@ -40,14 +40,16 @@ import urllib3
 from minio import Minio
 verb, secret, name = json.load(sys.stdin)
 http = urllib3.PoolManager(ca_certs="/etc/mlops-tracking/tls/ca.crt", cert_reqs="CERT_REQUIRED")
-client = Minio(socket.gethostname() + ":9000", access_key="mlflow", secret_key=secret, region="us-east-1", http_client=http)
+access = {"access_key": "mlflow", "secret_key": secret, "region": "us-east-1"}
+client = Minio(socket.gethostname() + ":9000", http_client=http, **access)
 if verb == "write":
     client.put_object("mlflow", name, io.BytesIO(bytes(range(256))), 256)
 print(hashlib.sha256(client.get_object("mlflow", name).data).hexdigest())
 """
 # Every file that a run writes, and the processes of every unit.
 STATE = """
-find /etc /opt /usr/local /srv/minio/.minio.sys/config -xdev -type f -not -name '*.pyc' -printf '%p %s %T@\\n' 2>/dev/null | sort
+folders='/etc /opt /usr/local /srv/minio/.minio.sys/config'
+find $folders -xdev -type f -not -name '*.pyc' -printf '%p %s %T@\\n' 2>/dev/null | sort
 systemctl list-units --type=service --state=running --plain --no-legend |
   awk '/minio|postgresql|mlflow|nginx|keycloak|mlops|prometheus/ {print $1}' | sort | while read -r unit; do
   echo "$unit $(systemctl show --property=MainPID --value "$unit")"
