@@ -86,7 +86,7 @@ def main() -> int:
     parser.add_argument("--lab", default="prove-single")
     the_lab = lab(parser.parse_args().lab)
     begin = time.monotonic()
-    secrets = read_secrets(the_lab.secrets_file)
+    secrets = read_secrets(the_lab)
     store = containers(the_lab, "minio.service")[0]
     written = object_digest(store, "write", secrets["platform_minio_user_secret_key"])
     before = state(the_lab)
@@ -94,7 +94,7 @@ def main() -> int:
     the_lab.secrets_file.rename(aside)
     try:
         made, output, _seconds = run(the_lab, "playbooks/secrets.yml")
-        others = read_secrets(the_lab.secrets_file)
+        others = read_secrets(the_lab)
         code, refusal, seconds = run(the_lab, "site.yml")
     finally:
         aside.replace(the_lab.secrets_file)
