@@ -576,6 +576,9 @@ class Lab:
             "network": f"mlops-{self.name}",
             "names": self.names,
             "image": image_name(self.release),
+            # The only host of a platform has its own name and clock as Debian's installer and many sites leave them.
+            "own_name_is_loopback": self.scenario in ("single", "sso"),
+            "has_chrony": self.scenario in ("single", "sso", "common"),
             "volumes": [
                 f"{source}:/sys/fs/cgroup:rw",
                 f"{CACHE / 'files'}:/var/cache/lab:ro",

@@ -145,6 +145,7 @@ def single() -> list[Step]:
         mlflow_modules("single", "files_live", title="MLflow files"),
         mlflow_modules("single", "secrets", title="MLflow secrets"),
         proof("audit", "tests/prove/audit.py", "--lab", lab.name, *AUDIT_SHORT, hosts="single"),
+        proof("lost secrets", "tests/prove/lost_secrets.py", "--lab", lab.name, hosts="single"),
         proof("unread files", "tests/prove/kills.py", "--lab", lab.name, "--part", "files", hosts="single"),
         # Also the second run after these proofs, and the one after a run that was broken off before its handlers.
         Step("installed", python("tools/installed.py", *inventories, "--restarts", "5"), "single"),

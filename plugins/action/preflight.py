@@ -21,6 +21,7 @@ from ansible.template import Templar
 from ansible_collections.mlops.tracking.plugins.module_utils import _preflight as rules
 from ansible_collections.mlops.tracking.plugins.module_utils import _preflight_groups as topology
 from ansible_collections.mlops.tracking.plugins.module_utils._preflight_certificates import PUBLIC_FILES
+from ansible_collections.mlops.tracking.plugins.module_utils._preflight_held import KMS_NAMES
 from ansible_collections.mlops.tracking.plugins.module_utils._preflight_hosts import EXPORTER_PORTS
 from ansible_collections.mlops.tracking.plugins.module_utils._preflight_secrets import scrub
 from ansible_collections.mlops.tracking.plugins.module_utils._spec import Option, Problem, is_secret, options_of
@@ -31,6 +32,7 @@ CONTRACT = "platform"
 ALSO_JUDGED = (
     *PUBLIC_FILES,
     *EXPORTER_PORTS,
+    *KMS_NAMES,
     "minio_console_enabled",
     "minio_drives",
     "mlflow_artifact_destination",

@@ -10,11 +10,12 @@ import json
 import traceback
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import missing_required_lib
 
-from ansible_collections.mlops.tracking.plugins.module_utils._minio_plan import Bucket, User
+from ansible_collections.mlops.tracking.plugins.module_utils._minio_plan import Bucket, Stored, User
 
 LIBRARY_ERROR: str | None = None
 try:
@@ -208,6 +209,26 @@ class MinioClient:
         with _errors():
             found = self._s3.list_objects(name, recursive=True, include_version=True)
             return sorted({str(item.object_name) for item in found if item.object_name and not item.is_delete_marker})
+
+    def first_objects(self, name: str, most: int) -> list[Stored]:
+        """The first objects in the order of their names, without folders and empty ones."""
+        with _errors():
+            found = islice(self._s3.list_objects(name, recursive=True), most)
+            return [
+                Stored(str(item.object_name), item.last_modified, int(item.size))
+                for item in found
+                if item.last_modified and item.size
+            ]
+
+    def read_object(self, bucket: str, name: str, most: int) -> int:
+        """Read the beginning of an object, and return how many bytes came."""
+        with _errors():
+            answer = self._s3.get_object(bucket, name, length=most)
+            try:
+                return sum(len(part) for part in answer.stream())
+            finally:
+                answer.close()
+                answer.release_conn()
 
     def set_bucket_policy(self, name: str, policy: Mapping[str, t.Any]) -> None:
         """Replace the bucket policy; an empty one removes it."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import typing as t
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 POLICY_VERSION = "2012-10-17"
 SECRET_DIFFERS = "(differs)"
@@ -29,6 +30,21 @@ class Change:
     key: str
     before: t.Any
     after: t.Any
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One object of a bucket."""
+
+    name: str
+    modified: datetime
+    size: int
+
+
+def oldest_and_newest(objects: Sequence[Stored]) -> list[Stored]:
+    """The first and the last written of these, which may be one or none."""
+    ordered = sorted(objects, key=lambda item: (item.modified, item.name))
+    return list(dict.fromkeys([*ordered[:1], *ordered[-1:]]))
 
 
 @dataclass(frozen=True)

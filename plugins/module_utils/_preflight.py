@@ -18,6 +18,7 @@ from ansible_collections.mlops.tracking.plugins.module_utils import _preflight_c
 from ansible_collections.mlops.tracking.plugins.module_utils import _preflight_groups as topology
 from ansible_collections.mlops.tracking.plugins.module_utils import _preflight_hosts as machines
 from ansible_collections.mlops.tracking.plugins.module_utils._preflight_contract import PORTS, check_values
+from ansible_collections.mlops.tracking.plugins.module_utils._preflight_held import check_held
 from ansible_collections.mlops.tracking.plugins.module_utils._preflight_secrets import check_secrets, secret_names
 from ansible_collections.mlops.tracking.plugins.module_utils._spec import (
     Option,
@@ -85,6 +86,7 @@ def find_problems(look: Look) -> list[Problem]:
         found += _at(host, [*problems, *check_contract(sound[host], look)])
     found += check_agreement(sound)
     found += machines.check_hosts(look.groups, sound, look.probes)
+    found += check_held(look.groups, sound, look.probes)
     first = [*check_core(look), *topology.check_cycles(look.sources)]
     return merge([*first, *topology.check_groups(look.groups, list(sound.values())), *found])
 

@@ -318,6 +318,13 @@ def check_resolution(
         if group in groups and not (unix and (group, tier) == ("nginx_tls", "mlflow"))
     ]
     needed = {name for tier in tiers for name in all_groups.get(tier, ())}
+    for name in sorted({*probe.get("loopback", ())} - {host}):
+        yield Problem(
+            f"host {name}",
+            f"has a name that is a loopback address on {host}, so {host} would talk to itself.",
+            f"write the address of {name} into the DNS or /etc/hosts of {host}.",
+            (host,),
+        )
     for name in sorted(needed & unresolved):
         yield Problem(
             f"host {name}",

@@ -10,14 +10,19 @@ short_description: Look at a host without changing it
 version_added: 0.1.0
 description:
   - Reports what M(mlops.tracking.preflight) judges, namely memory, free disk space, listening TCP ports with
-    their processes, the distribution, names that do not resolve, and the lead of the host's clock.
-  - It reads files under C(/proc) and C(/etc) only and works in check mode.
+    their processes, the distribution, names that do not resolve or are loopback, the lead of the host's clock, and
+    fingerprints of KMS keys and of the authority that the host holds.
+  - It reads files under C(/proc) and C(/etc) only and works in check mode. It returns no secret.
 options:
   names:
     description: Host names that this host should be able to resolve.
     type: list
     elements: str
     default: []
+  ca_file:
+    description: Where this host has the certificate of the platform's authority.
+    type: path
+    default: /etc/mlops-tracking/tls/ca.crt
 author:
   - mlops.tracking maintainers (@mlops-tracking)
 attributes:
@@ -43,6 +48,11 @@ address:
   returned: success
   type: str
   sample: 192.0.2.10
+authority_fingerprint:
+  description: The beginning of the SHA-256 of the certificate in O(ca_file); empty if there is none.
+  returned: success
+  type: str
+  sample: 0f1e2d3c4b5a6978
 clock_lead:
   description:
     - Bounds, in seconds, of how far the host's clock is ahead of the controller's.
@@ -71,12 +81,29 @@ free_mb:
   returned: success
   type: dict
   sample: {"/": 51200}
+kms_key_fingerprint:
+  description: The fingerprint of the KMS key in MinIO's settings; empty if there is none.
+  returned: success
+  type: str
+  sample: 0f1e2d3c4b5a6978
+kms_keys_kept:
+  description: The fingerprints of all KMS keys that M(mlops.tracking.minio_kms_key) kept.
+  returned: success
+  type: list
+  elements: str
+  sample: [0f1e2d3c4b5a6978]
 listeners:
   description: Listening TCP sockets with user, processes and systemd units, as far as they can be seen.
   returned: success
   type: list
   elements: dict
   sample: [{"port": 5432, "processes": ["postgres"], "units": ["postgresql@17-main.service"], "user": "postgres"}]
+loopback:
+  description: Those of O(names) that have a loopback address.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 machine_id:
   description: The content of C(/etc/machine-id).
   returned: success
@@ -87,6 +114,12 @@ memory_mb:
   returned: success
   type: int
   sample: 4096
+minio_volumes:
+  description: The folders, or their URLs, that MinIO's settings name.
+  returned: success
+  type: list
+  elements: str
+  sample: [/srv/minio]
 time:
   description: The host's clock, in seconds since 1970.
   returned: success
@@ -100,6 +133,7 @@ unresolved:
   sample: []
 """
 
+import ipaddress
 import os
 import pwd
 import re
@@ -109,6 +143,8 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.mlops.tracking.plugins.module_utils import _kms_keys
 
 LISTENING = "0A"
 
@@ -198,18 +234,29 @@ def listeners() -> list[dict[str, t.Any]]:
     return found
 
 
-def resolves(name: str) -> bool:
+def addresses(name: str) -> list[str]:
+    """The addresses of a name, none if it has none."""
     try:
-        socket.getaddrinfo(name, None)
+        return [str(item[4][0]) for item in socket.getaddrinfo(name, None)]
     except (OSError, UnicodeError):
-        return False
-    return True
+        return []
 
 
-def unresolved(names: list[str]) -> list[str]:
-    """Names without an address; asked at once, because each may wait for a timeout."""
+def resolved(names: list[str]) -> dict[str, list[str]]:
+    """Addresses by name; asked at once, because each may wait for a timeout."""
     with ThreadPoolExecutor(max_workers=16) as pool:
-        return [name for name, found in zip(names, pool.map(resolves, names), strict=True) if not found]
+        return dict(zip(names, pool.map(addresses, names), strict=True))
+
+
+def is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+
+
+def kms_keys(settings: str) -> tuple[str, list[str]]:
+    """Fingerprints of the KMS key in force and of those that are kept."""
+    found = _kms_keys.key_in_settings(settings)
+    names = os.listdir(_kms_keys.DIRECTORY) if os.path.isdir(_kms_keys.DIRECTORY) else []
+    return _kms_keys.kms_fingerprint(*found) if found else "", _kms_keys.kept_fingerprints(names)
 
 
 def own_address() -> str:
@@ -224,21 +271,33 @@ def own_address() -> str:
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec={"names": {"type": "list", "elements": "str", "default": []}}, supports_check_mode=True
+        argument_spec={
+            "names": {"type": "list", "elements": "str", "default": []},
+            "ca_file": {"type": "path", "default": "/etc/mlops-tracking/tls/ca.crt"},
+        },
+        supports_check_mode=True,
     )
+    found = resolved(module.params["names"])
+    settings = read(_kms_keys.SETTINGS_FILE)
+    kms_key, kept = kms_keys(settings)
     release = os_release(read("/etc/os-release"))
     module.exit_json(
         changed=False,
         address=own_address(),
+        authority_fingerprint=_kms_keys.certificate_fingerprint(read(module.params["ca_file"])),
         distribution=release.get("ID", ""),
         distribution_name=release.get("PRETTY_NAME", "an unknown system"),
         distribution_version=release.get("VERSION_ID", ""),
         free_mb=free_mb(read("/proc/self/mounts")),
+        kms_key_fingerprint=kms_key,
+        kms_keys_kept=kept,
         listeners=listeners(),
+        loopback=[name for name, items in found.items() if any(map(is_loopback, items))],
         machine_id=read("/etc/machine-id").strip(),
         memory_mb=memory_mb(read("/proc/meminfo")),
+        minio_volumes=_kms_keys.volumes(settings),
         time=time.time(),
-        unresolved=unresolved(module.params["names"]),
+        unresolved=[name for name, items in found.items() if not items],
     )
 
 

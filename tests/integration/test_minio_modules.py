@@ -21,6 +21,7 @@ import subprocess
 import time
 import typing as t
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,8 @@ from minio import Minio
 from minio.commonconfig import CopySource
 from minio.error import S3Error
 
-from ansible_collections.mlops.tracking.plugins.modules import minio_bucket, minio_policy, minio_user
+from ansible_collections.mlops.tracking.plugins.module_utils._minio_client import MinioClient
+from ansible_collections.mlops.tracking.plugins.modules import minio_bucket, minio_policy, minio_read_back, minio_user
 
 pytestmark = pytest.mark.skipif(not os.environ.get("MINIO_BINARY"), reason="MINIO_BINARY names no server")
 
@@ -131,17 +133,17 @@ def free_port() -> int:
     return port
 
 
-@pytest.fixture(name="server", scope="module")
-def fixture_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("minio")
-    ca_path = write_certificates(folder / "certs")
+@contextmanager
+def running(folder: Path, kms_key: bytes) -> Iterator[Server]:
+    """A server on a folder, which may have been another server's before."""
+    ca_path = folder / "ca.crt" if (folder / "certs").exists() else write_certificates(folder / "certs")
     address = f"localhost:{free_port()}"
     environment = {
         "HOME": str(folder),
         "MINIO_BROWSER": "off",
         "MINIO_ROOT_USER": ROOT,
         "MINIO_ROOT_PASSWORD": ROOT_SECRET,
-        "MINIO_KMS_SECRET_KEY": "test-key:" + base64.b64encode(os.urandom(32)).decode(),
+        "MINIO_KMS_SECRET_KEY": "test-key:" + base64.b64encode(kms_key).decode(),
     }
     command = [os.environ["MINIO_BINARY"], "server", "--address", address, "--certs-dir", str(folder / "certs")]
     with (folder / "log").open("wb") as log:
@@ -151,7 +153,7 @@ def fixture_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
         pool = urllib3.PoolManager(ca_certs=str(ca_path), cert_reqs="CERT_REQUIRED", retries=False)
         while True:
             try:
-                if pool.request("GET", f"https://{address}/minio/health/live").status == 200:
+                if pool.request("GET", f"https://{address}/minio/health/cluster").status == 200:
                     break
             except urllib3.exceptions.HTTPError:
                 pass
@@ -162,6 +164,12 @@ def fixture_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture(name="server", scope="module")
+def fixture_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running(tmp_path_factory.mktemp("minio"), os.urandom(32)) as server:
+        yield server
 
 
 Run = Callable[..., dict[str, t.Any]]
@@ -207,6 +215,36 @@ def test_first_run_changes_and_second_does_not(run: Run, server: Server) -> None
     stat = client(server, ROOT, ROOT_SECRET).stat_object("artifacts", "key")
     assert stat.metadata is not None
     assert stat.metadata["x-amz-server-side-encryption"] == "aws:kms"
+
+
+def test_objects_of_another_kms_key_are_not_read_back(tmp_path: Path) -> None:
+    keys = os.urandom(32), os.urandom(32)
+
+    def look(server: Server) -> tuple[bool, str]:
+        as_root = MinioClient(f"https://{server.address}", ROOT, ROOT_SECRET, ca_path=str(server.ca_path))
+        return minio_read_back.read_back(as_root, "artifacts", 1000, 4)
+
+    with running(tmp_path, keys[0]) as server:
+        as_root = MinioClient(f"https://{server.address}", ROOT, ROOT_SECRET, ca_path=str(server.ca_path))
+        ok, detail = look(server)
+        assert (ok, "NoSuchBucket" in detail) == (False, True)
+        as_root.make_bucket("artifacts", object_lock=False)
+        as_root.set_encryption("artifacts", ("sse-kms", "test-key"))
+        assert look(server) == (True, "nothing there yet")
+        for number, name in enumerate(("b", "a", "c"), start=1):
+            client(server, ROOT, ROOT_SECRET).put_object("artifacts", name, io.BytesIO(b"x" * number), number)
+            time.sleep(1.1)
+        ok, detail = look(server)
+        assert ok
+        assert re.sub(r"[0-9]{4}-..-..", "DATE", detail) == "b of DATE: 1 bytes read; c of DATE: 3 bytes read"
+    with running(tmp_path, keys[1]) as server:
+        ok, detail = look(server)
+        assert not ok
+        assert "b of " in detail
+        assert "cannot be read: kms:InvalidCiphertextException" in detail
+    # Going back to the key brings everything back.
+    with running(tmp_path, keys[0]) as server:
+        assert look(server)[0]
 
 
 # options that differ from BUCKET, properties that change

@@ -8,16 +8,23 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from lab_hosts import host_name
 from shared import ROOT
 
 SCENARIOS = {"common"}
 
 
-@pytest.mark.parametrize(
-    "package", ["acl", "ca-certificates", "logrotate", "openssl", "python3-cryptography", "systemd-timesyncd"]
-)
+@pytest.mark.parametrize("package", ["acl", "ca-certificates", "logrotate", "openssl", "python3-cryptography"])
 def test_base_packages(host: Any, package: str) -> None:
     assert host.package(package).is_installed
+
+
+def test_one_package_keeps_the_time(host: Any) -> None:
+    # One host had chrony before, the other nothing.
+    kept, unit = {"host1": ("systemd-timesyncd",) * 2, "host2": ("chrony", "chrony")}[host_name(host)]
+    query = r"dpkg-query --show --showformat '${db:Status-Status} ${Package} ${Provides}\n' | grep time-daemon"
+    assert host.check_output(query).splitlines() == [f"installed {kept} time-daemon"]
+    assert host.service(unit).is_enabled
 
 
 def test_logs_are_rotated(host: Any) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from lab_hosts import host_name
 from shared import Lab
 
 SCENARIOS = {
@@ -153,3 +154,15 @@ def test_private_keys_are_their_services_own(host: Any) -> None:
         assert int(mode, 8) & 0o077 == 0, name
         tier = name.removesuffix(".key")
         assert user in ("root", OWNERS.get(tier, tier)), name
+
+
+def test_host_is_as_it_was_installed(host: Any, the_lab: Lab) -> None:
+    # Debian's installer writes the name so, and a site has its own way to keep the time.
+    if the_lab.scenario not in ("single", "sso"):
+        pytest.skip("for the only host of a platform")
+    lines = [line.split() for line in host.file("/etc/hosts").content_string.splitlines()]
+    name = host_name(host)
+    assert [line[0] for line in lines if name in line[1:]] == ["127.0.1.1"]
+    query = r"dpkg-query --show --showformat '${db:Status-Status} ${Package} ${Provides}\n' | grep time-daemon"
+    assert host.check_output(query).splitlines() == ["installed chrony time-daemon"]
+    assert host.service("chrony").is_enabled

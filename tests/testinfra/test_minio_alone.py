@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -59,3 +61,13 @@ def test_grants_are_those_of_the_playbook(s3: Callable[..., str]) -> None:
     assert s3("put_object", bucket_name="models", object_name="probe", secret="wrong-key") == "SignatureDoesNotMatch"
     assert s3("list_objects", bucket_name="unknown") == "AccessDenied"
     assert s3("make_bucket", bucket_name="unknown") == "AccessDenied"
+
+
+def test_the_host_keeps_its_key(host: Any) -> None:
+    folder = "/etc/minio/kms-keys"
+    assert (host.file(folder).user, host.file(folder).mode) == ("root", 0o700)
+    (name,) = host.file(folder).listdir()
+    assert re.fullmatch("[0-9a-f]{16}", name)
+    kept = host.file(f"{folder}/{name}")
+    assert (kept.user, kept.mode) == ("root", 0o600)
+    assert f'MINIO_KMS_SECRET_KEY="{kept.content_string.strip()}"' in host.file("/etc/default/minio").content_string

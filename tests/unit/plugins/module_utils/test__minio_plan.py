@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import typing as t
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -19,9 +20,11 @@ from ansible_collections.mlops.tracking.plugins.module_utils._minio_plan import 
     SECRET_DIFFERS,
     Bucket,
     PlanError,
+    Stored,
     User,
     canonical_policy,
     check_credentials,
+    oldest_and_newest,
     plan_bucket,
     plan_user,
     wanted_encryption,
@@ -218,3 +221,11 @@ def test_order_has_no_meaning(statements: list[dict[str, t.Any]], shuffler: rand
     canonical = canonical_policy({"Statement": statements})
     assert canonical_policy({"Statement": shuffled}) == canonical
     assert canonical_policy(canonical) == canonical
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"), [([], []), ([3], [3]), ([3, 1], [1, 3]), ([2, 3, 1], [1, 3]), ([2, 2, 2], [2, 2])]
+)
+def test_oldest_and_newest(days: list[int], expected: list[int]) -> None:
+    objects = [Stored(f"o{number}", datetime(2026, 1, day, tzinfo=UTC), 1) for number, day in enumerate(days)]
+    assert [item.modified.day for item in oldest_and_newest(objects)] == expected

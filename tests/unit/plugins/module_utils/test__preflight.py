@@ -292,6 +292,13 @@ def test_names_that_a_tier_connects_to(tier: str, transport: str, expected: list
     assert [problem.variable for problem in found] == [f"host {name}" for name in expected]
 
 
+def test_names_that_are_loopback_elsewhere() -> None:
+    probe = {"loopback": ["h", "db"]}
+    problems = list(machines.check_resolution("h", probe, ["postgres"], {"mlflow": ["db"]}, {}))
+    assert [(problem.variable, problem.hosts) for problem in problems] == [("host db", ("h",))]
+    assert "/etc/hosts of h" in problems[0].remedy
+
+
 def listener(port: int, *units: str, user: str = "root") -> dict[str, t.Any]:
     return {"port": port, "processes": [], "units": list(units), "user": user}
 

@@ -49,8 +49,11 @@ def test_free_space_of_real_file_systems_only() -> None:
     assert free["/"] > 0
 
 
-def test_names_that_do_not_resolve() -> None:
-    assert probe.unresolved(["127.0.0.1", "no-such-host.invalid", "a..b"]) == ["no-such-host.invalid", "a..b"]
+def test_names_and_their_addresses() -> None:
+    found = probe.resolved(["127.0.0.1", "localhost", "192.0.2.1", "no-such-host.invalid", "a..b"])
+    assert [name for name, items in found.items() if not items] == ["no-such-host.invalid", "a..b"]
+    loopback = [name for name, items in found.items() if any(map(probe.is_loopback, items))]
+    assert loopback == ["127.0.0.1", "localhost"]
 
 
 def test_a_missing_file_is_empty() -> None:
