@@ -665,6 +665,7 @@ def hosts_of(inventory: Path) -> list[str]:
 def lab(name: str) -> Lab:
     """Return a lab by name: `demo`, `prod-lab`, `molecule-` or `prove-` and a scenario, or one that only proofs use."""
     known = {"demo": "single", "prod-lab": "prod", "prove-sso": "single", "prove-keycloaks": "prod"}
+    known["prove-controllers"] = "single"
     scenario = known.get(name, name.removeprefix("molecule-").removeprefix("prove-"))
     release = 12 if scenario.endswith("-debian12") else 13
     source = ROOT / "inventories" / scenario.removesuffix("-debian12")
