@@ -31,12 +31,13 @@ def python(packages: dict[str, str | None], prefix: str = "/opt/ansible", manage
 
 def problems(
     core: str = "2.21.5",
-    collections: dict[str, str | None] = COLLECTIONS,
-    own: dict[str, str | None] = PACKAGES,
+    collections: dict[str, str | None] | None = None,
+    own: dict[str, str | None] | None = None,
     modules: rules.Python | str | None = None,
 ) -> list[Problem]:
     """What is wrong with a controller that is good but for what is given."""
-    return rules.find_problems(core, collections, python(own), modules or python(own))
+    runs = python(PACKAGES if own is None else own)
+    return rules.find_problems(core, COLLECTIONS if collections is None else collections, runs, modules or runs)
 
 
 def test_a_good_controller_passes() -> None:
