@@ -3,10 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Build the collection, install it into an empty folder and use it from another one, as its users do.
 
-Run it with the Python of the environment that holds ansible-core and the collections that this one depends on. With
-`--inventory` (several may be given, as for ansible-playbook) it also runs `mlops.tracking.site` by its full name on
-hosts that were converged from the clone, and fails if anything changes there. With `--restarts N` somebody has left
-files behind that no service has read: exactly N tasks must make up for that, and nothing else may change.
+Run it with the Python of the environment that holds ansible-core and the collections that this one depends on.
 """
 
 from __future__ import annotations
@@ -23,7 +20,6 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from lab import changed_tasks
 from sanity import export
 
 BIN = Path(sys.executable).parent
@@ -39,8 +35,6 @@ PRIVATE = (
     "plugins/filter/__pycache__/jdbc_uri.pyc",
 )
 UNWANTED = re.compile(r"(^|/)(\.[^/]+|__pycache__|molecule|tests|tools|secrets\.yml|[^/]*\.tar\.gz)(/|$)")
-# What puts files in force that no service has read.
-MAKES_UP = (" : Restart what a broken-off run left with old settings", " : Let the server read them")
 WANTED = ("LICENSE", "README.md", "meta/runtime.yml", "playbooks/site.yml", "playbooks/secrets.yml")
 
 
@@ -50,19 +44,17 @@ class Problem(Exception):
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--inventory", action="append", default=[], type=Path, help="inventory of converged hosts")
-    parser.add_argument("--restarts", type=int, default=0, help="how many services were left with old settings")
-    options = parser.parse_args(arguments)
+    parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="mlops-tracking-installed-") as directory:
         try:
-            check(Path(directory), [path.resolve() for path in options.inventory], options.restarts)
+            check(Path(directory))
         except Problem as problem:
             print(f"failed: {problem}", flush=True)
             return 1
     return 0
 
 
-def check(directory: Path, inventories: Sequence[Path], restarts: int) -> None:
+def check(directory: Path) -> None:
     ansible = Ansible(directory)
     archive = build(ansible, directory / "source")
     ansible.run(
@@ -76,8 +68,6 @@ def check(directory: Path, inventories: Sequence[Path], restarts: int) -> None:
     roles = sorted(path.name for path in (root / "roles").iterdir())
     check_roles(ansible, roles)
     check_playbooks(ansible, root, roles)
-    if inventories:
-        check_unchanged(ansible, inventories, restarts)
 
 
 class Ansible:
@@ -185,20 +175,6 @@ def check_playbooks(ansible: Ansible, root: Path, roles: Sequence[str]) -> None:
     own.write_text(json.dumps([{"hosts": "localhost", "roles": [f"{COLLECTION}.{role}" for role in roles]}]))
     ansible.run("ansible-playbook", own, "--syntax-check")
     say("somebody's own playbook finds each role")
-
-
-def check_unchanged(ansible: Ansible, inventories: Sequence[Path], restarts: int) -> None:
-    """The installed collection changes nothing on hosts that the clone converged but what makes up for old settings."""
-    options = [part for path in inventories for part in ("--inventory", path)]
-    output = ansible.run("ansible-playbook", f"{COLLECTION}.site", *options)
-    hosts = re.findall(r"^(\S+)\s+: ok=\d+\s+changed=\d+", output, re.MULTILINE)
-    changed = changed_tasks(output)
-    if not hosts or len(changed) != restarts or not all(task.endswith(MAKES_UP) for task in changed):
-        raise Problem(f"of {restarts} changes on {', '.join(hosts) or 'no host'} there were {len(changed)}: {changed}")
-    what = (
-        f"made up for {restarts} services with old settings and changed nothing else" if restarts else "changed nothing"
-    )
-    say(f"{COLLECTION}.site {what} on {', '.join(hosts)}")
 
 
 if __name__ == "__main__":

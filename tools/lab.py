@@ -673,6 +673,7 @@ def lab(name: str) -> Lab:
         "prove-sso": "single",
         "prove-keycloaks": "prod",
         "prove-passwords": "single",
+        "prove-controllers": "single",
     }
     scenario = known.get(name, name.removeprefix("molecule-").removeprefix("prove-"))
     release = 12 if scenario.endswith("-debian12") else 13

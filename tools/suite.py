@@ -137,7 +137,6 @@ def lint() -> list[Step]:
 def single() -> list[Step]:
     """Return the scenario `single`, and the short forms of its proofs."""
     lab = lab_module.lab("molecule-single")
-    inventories = ("--inventory", str(lab.source), "--inventory", str(lab.directory))
     return [
         molecule_kept("single"),
         mlflow_modules("single", "smoke_live", "mlflow_modules", "rights", "run_log", "promotion"),
@@ -148,7 +147,7 @@ def single() -> list[Step]:
         proof("lost secrets", "tests/prove/lost_secrets.py", "--lab", lab.name, hosts="single"),
         proof("unread files", "tests/prove/kills.py", "--lab", lab.name, "--part", "files", hosts="single"),
         # Also the second run after these proofs, and the one after a run that was broken off before its handlers.
-        Step("installed", python("tools/installed.py", *inventories, "--restarts", "5"), "single"),
+        proof("controllers", "tests/prove/controllers.py", "--lab", lab.name, "--restarts", "5", hosts="single"),
     ]
 
 
@@ -177,11 +176,14 @@ def phases(command: str) -> list[list[list[Step]]]:
         store = ("env", f"MINIO_BINARY={lab_module.minio_binary()}")
         pytest = identity("-m", "pytest", "tests/identity", "-q", *IDENTITY_OPTIONS, *IDENTITY_COVERAGE)
         tests = Step("identity tests", (*store, *pytest))
-        sanity = Step("ansible-test sanity", python("tools/sanity.py"))
+        built = [
+            Step("ansible-test sanity", python("tools/sanity.py")),
+            Step("installed", python("tools/installed.py")),
+        ]
         modules = [Step("object store modules", minio_modules())]
         roles = [[molecule_once(role)] for role in ROLES]
         return [
-            [[*lint(), unit(), tests], prod(), single(), [sanity], [molecule("log_shipping")], *roles, modules],
+            [[*lint(), unit(), tests], prod(), single(), built, [molecule("log_shipping")], *roles, modules],
             [quiet()],
         ]
     return [[long_proofs()]]
@@ -221,6 +223,7 @@ def long_proofs() -> list[Step]:
         proof("first use passwords", "tests/prove/first_use.py", "--lab", "prove-passwords"),
         proof("remove passwords", "tools/lab.py", "down", "prove-passwords"),
         proof("keycloaks", "tests/prove/keycloaks.py"),
+        proof("controllers", "tests/prove/controllers.py"),
     ]
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from ansible import constants as C
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
-from ansible.release import __version__ as core_version
 from ansible.template import Templar
 
 from ansible_collections.mlops.tracking.plugins.module_utils import _preflight as rules
@@ -99,8 +98,6 @@ class ActionModule(ActionBase):
             files=files,
             sources=self._read_sources(task_vars.get("ansible_inventory_sources") or []),
             mlflow_versions=locked_versions(COLLECTION / "roles" / "mlflow" / "files"),
-            core_version=core_version,
-            core_required=self._read_yaml(COLLECTION / "meta" / "runtime.yml")["requires_ansible"],
         )
         return look, problems
 

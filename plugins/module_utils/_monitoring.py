@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 import hashlib
 import hmac
 import json
@@ -196,19 +195,23 @@ def prometheus_rules(
 
     Each alert gets the address of its runbook.
     """
-    result = copy.deepcopy(dict(document))
-    alerts = {rule["alert"] for group in result["groups"] for rule in group["rules"] if "alert" in rule}
+    alerts = {rule["alert"] for group in document["groups"] for rule in group["rules"] if "alert" in rule}
     unknown = sorted(set(overrides) - set(alerts if known is None else known))
     if unknown:
         raise MonitoringError(f"there is no alert {unknown[0]}")
-    for group in result["groups"]:
-        group["rules"] = [
-            _overridden(rule, overrides.get(rule.get("alert"), {}), runbook_url)
-            for rule in group["rules"]
-            if overrides.get(rule.get("alert"), {}) is not None
-        ]
-    result["groups"] = [group for group in result["groups"] if group["rules"]]
-    return result
+    # Not copied deeply: with what Ansible gives, that would copy Ansible's engine of templates, too.
+    groups = [
+        {
+            **group,
+            "rules": [
+                _overridden(rule, overrides.get(rule.get("alert"), {}), runbook_url)
+                for rule in group["rules"]
+                if overrides.get(rule.get("alert"), {}) is not None
+            ],
+        }
+        for group in document["groups"]
+    ]
+    return {**document, "groups": [group for group in groups if group["rules"]]}
 
 
 def _overridden(rule: Config, change: Mapping[str, Any], runbook_url: str) -> Config:

@@ -9,7 +9,6 @@ Private to this collection: it has no stable interface.
 
 from __future__ import annotations
 
-import re
 import typing as t
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,8 +70,6 @@ class Look:
     files: Mapping[str, bytes | None] = field(default_factory=dict)
     sources: Mapping[str, topology.Children] = field(default_factory=dict)
     mlflow_versions: Sequence[str] = ()
-    core_version: str = ""
-    core_required: str = ""
 
 
 def find_problems(look: Look) -> list[Problem]:
@@ -87,8 +84,8 @@ def find_problems(look: Look) -> list[Problem]:
     found += check_agreement(sound)
     found += machines.check_hosts(look.groups, sound, look.probes)
     found += check_held(look.groups, sound, look.probes)
-    first = [*check_core(look), *topology.check_cycles(look.sources)]
-    return merge([*first, *topology.check_groups(look.groups, list(sound.values())), *found])
+    cycles = topology.check_cycles(look.sources)
+    return merge([*cycles, *topology.check_groups(look.groups, list(sound.values())), *found])
 
 
 def files_to_read(variables: Contract) -> list[str]:
@@ -132,24 +129,6 @@ def _where(item: Problem, all_hosts: Sequence[str]) -> str:
         return ""
     everywhere = set(item.hosts) == set(all_hosts)
     return " (every host)" if everywhere else f" ({', '.join(item.hosts)})"
-
-
-def check_core(look: Look) -> Iterator[Problem]:
-    """The running ansible-core against the range that the collection supports."""
-    version = _numbers(look.core_version)
-    for operator, bound in re.findall(r"(>=|<)\s*([\d.]+)", look.core_required):
-        if not version or (version >= _numbers(bound)) == (operator == ">="):
-            continue
-        yield Problem(
-            "ansible-core",
-            f'is "{look.core_version}", which this collection does not support.',
-            f'install it in another version: pip install "ansible-core{look.core_required}".',
-        )
-        return
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 def check_specs(variables: Contract, roles: Mapping[str, Mapping[str, Option]]) -> tuple[list[Problem], Contract]:

@@ -34,12 +34,11 @@ class Case:
     listen: int = 0
     cycle: bool = False
     probe: dict[str, t.Any] = field(default_factory=dict)
-    core_version: str = ""
 
     @property
     def needs_no_host(self) -> bool:
         """Whether the case shows what no container can."""
-        return bool(self.probe or self.core_version)
+        return bool(self.probe)
 
 
 def load_cases() -> list[Case]:

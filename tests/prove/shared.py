@@ -24,11 +24,15 @@ import requests
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 
+import installed  # noqa: E402
 from lab import (  # noqa: E402
+    CACHE,
     DOMAIN,
+    LOCAL_AUTHORITIES,
     Lab,
     Stages,
     changed_tasks,
+    image_name,
     lab,
     lab_playbook,
     playbook,
@@ -40,11 +44,15 @@ from lab import (  # noqa: E402
 )
 
 __all__ = [
+    "CACHE",
     "DOMAIN",
+    "LOCAL_AUTHORITIES",
     "ROOT",
     "Lab",
     "Stages",
     "changed_tasks",
+    "image_name",
+    "installed",
     "lab",
     "playbook",
     "prepare",

@@ -118,8 +118,6 @@ def _refuse(
 
     def refuse(case: Case) -> tuple[str, dict[str, t.Any]]:
         action = make_action(monkeypatch, loader)
-        if case.core_version:
-            monkeypatch.setattr(preflight, "core_version", case.core_version)
         source = tmp_path / "hosts.yml"
         if case.cycle:
             source.write_text("all: {children: {postgres: {children: {minio: {children: {postgres: }}}}}}")

@@ -163,22 +163,6 @@ def test_no_input_breaks_a_rule(contract: dict[str, t.Any]) -> None:
     assert report.startswith("Preflight found ")
 
 
-TEST_CORE: list[tuple[str, bool]] = [
-    ("2.19.0", True),
-    ("2.21.7rc1", True),
-    ("2.18.99", False),
-    ("2.22.0", False),
-    ("3.0.0", False),
-    ("", True),
-]
-
-
-@pytest.mark.parametrize(("version", "good"), TEST_CORE)
-def test_core_versions(version: str, good: bool) -> None:
-    look = rules.Look({}, {}, {}, core_version=version, core_required=">=2.19.0,<2.22.0")
-    assert (not list(rules.check_core(look))) is good
-
-
 def test_the_least_number_of_connections_is_enough() -> None:
     groups = {"mlflow": ["a", "b"]}
     problem = next(iter(contracts.check_connections({"platform_max_connections": 1}, groups)))
