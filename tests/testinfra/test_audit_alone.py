@@ -315,8 +315,8 @@ def test_a_batch_that_does_not_follow_is_refused(client: Query, database: Query)
     ("user", "changes", "reason"),
     [
         ("shipper", {"sslmode": "disable"}, "no encryption"),
-        # Whoever is no edge host.
-        ("shipper", {"host": "127.0.0.1", "sslmode": "require"}, "no pg_hba.conf entry"),
+        # This host is a client, whatever its own address is.
+        ("shipper", {"host": "127.0.0.1", "sslmode": "require", "password": "wrong"}, "password authentication failed"),
         ("shipper", {"password": "wrong"}, "password authentication failed"),
         ("shipper", {"dbname": "postgres"}, "no pg_hba.conf entry"),
         ("shipper", {"sslrootcert": "/etc/ssl/certs/ca-certificates.crt"}, "certificate verify failed"),

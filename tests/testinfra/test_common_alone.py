@@ -22,7 +22,7 @@ def test_base_packages(host: Any, package: str) -> None:
 def test_one_package_keeps_the_time(host: Any) -> None:
     # One host had chrony before, the other nothing.
     kept, unit = {"host1": ("systemd-timesyncd",) * 2, "host2": ("chrony", "chrony")}[host_name(host)]
-    query = r"dpkg-query --show --showformat '${db:Status-Status} ${Package} ${Provides}\n' | grep time-daemon"
+    query = r"dpkg-query --show --showformat '${db:Status-Status} ${Package} ${Provides}\n' | grep '^inst.*time-daemon'"
     assert host.check_output(query).splitlines() == [f"installed {kept} time-daemon"]
     assert host.service(unit).is_enabled
 

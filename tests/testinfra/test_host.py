@@ -163,6 +163,6 @@ def test_host_is_as_it_was_installed(host: Any, the_lab: Lab) -> None:
     lines = [line.split() for line in host.file("/etc/hosts").content_string.splitlines()]
     name = host_name(host)
     assert [line[0] for line in lines if name in line[1:]] == ["127.0.1.1"]
-    query = r"dpkg-query --show --showformat '${db:Status-Status} ${Package} ${Provides}\n' | grep time-daemon"
+    query = r"dpkg-query --show --showformat '${db:Status-Status} ${Package} ${Provides}\n' | grep '^inst.*time-daemon'"
     assert host.check_output(query).splitlines() == ["installed chrony time-daemon"]
     assert host.service("chrony").is_enabled
