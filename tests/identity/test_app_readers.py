@@ -127,6 +127,51 @@ def test_folders_above_are_not_listed_and_nothing_is_written(shop: Shop) -> None
     assert shop.rest.call("GET", f"{API}/runs/get?run_id={shop.made['run']}", user=STRANGER).status == 403
 
 
+def test_a_chosen_source_opens_nobodys_files(shop: Shop) -> None:
+    """Somebody's own model cannot be made to hold what is another team's."""
+    made, logged = shop.made, shop.made["model"]
+    own = shop.rest.done("POST", f"{API}/experiments/create", {"name": "own"}, STRANGER)["experiment_id"]
+    run = shop.rest.done("POST", f"{API}/runs/create", {"experiment_id": own}, STRANGER)["run"]["info"]["run_id"]
+    home = f"mlflow-artifacts:/{own}/{run}/artifacts"
+    up = ".\t./.\t./.\t./"
+    sources = [
+        f"{home}/x%3f/{up}{made['experiment']}", f"{home}/x%23/{up.replace(chr(9), chr(13))}{made['experiment']}",
+        f"runs:/{run}/x%3f/{up}{made['experiment']}", f"{home}/../../../{made['experiment']}",
+        f"{home}/%2e%2e/%2e%2e/%2e%2e/{made['experiment']}", f"mlflow-artifacts:/{made['experiment']}",
+        f"models:/{logged}", f"models:/{logged}#x/1", f"models:/{logged}/1", f"runs:/{made['run']}/old",
+    ]  # fmt: skip
+    for name in ("own", logged, f"{logged}#x"):
+        shop.rest.call("POST", f"{API}/registered-models/create", {"name": name}, STRANGER)
+        first = {"name": name, "source": f"{home}/m", "run_id": run}
+        shop.rest.call("POST", f"{API}/model-versions/create", first, STRANGER)
+        for source in sources:
+            for more in ({}, {"run_id": run}, {"run_id": made["run"]}, {"model_id": logged}):
+                body = {"name": name, "source": source, **more}
+                shop.rest.call("POST", f"{API}/model-versions/create", body, STRANGER)
+    folder = f"{made['experiment']}/models/{logged}/artifacts"
+    for number in ("1", "1/x"):
+        shop.rest.done("PUT", f"{FILES}/{folder}/{number}.bin", b"secret", OFFICER)
+    hidden = [f"{made['experiment']}/{made['run']}/artifacts/other.txt", f"{folder}/1.bin", f"{folder}/1/x.bin"]
+    for name in ("price", "second"):
+        shop.rest.done(
+            "POST",
+            "/api/3.0/mlflow/users/permissions/revoke",
+            {"username": STRANGER[0], "resource_type": "registered_model", "resource_id": name},
+        )
+    time.sleep(float(CONFIG["rights_cache_seconds"]) + 0.5)
+    for server in (shop.rest, shop.asgi):
+        for path in [*hidden, f"{folder}/MLmodel", f"{made['experiment']}/{made['run']}/artifacts/old/MLmodel"]:
+            assert server.call("GET", f"{FILES}/{path}", user=STRANGER).status == 403, path
+    for path in (made["experiment"], f"{made['experiment']}/{made['run']}/artifacts"):
+        assert shop.rest.call("GET", f"{FILES}?path={path}", user=STRANGER).status == 403
+    # Nor can the owner be locked out of what was never registered by its team.
+    free = f"{FILES}/{made['experiment']}/{made['run']}/artifacts/free.txt"
+    assert shop.rest.call("PUT", free, b"x", MAKER).status == 200
+    for name in ("price", "second"):
+        grant = {"username": STRANGER[0], "resource_type": "registered_model", "resource_id": name}
+        shop.rest.done("POST", "/api/3.0/mlflow/users/permissions/grant", {**grant, "permission": "READ"})
+
+
 def test_the_files_go_with_the_right_and_with_the_version(shop: Shop) -> None:
     path = f"{FILES}/{shop.made['experiment']}/{shop.made['run']}/artifacts/old/MLmodel"
 

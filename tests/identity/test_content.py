@@ -23,6 +23,7 @@ from mlops_identity.content import (
     Version,
     clean,
     is_foreign,
+    is_unclear,
     located,
     spellings,
 )
@@ -163,7 +164,7 @@ def test_folders_and_runs(touch: Touch, expected: bool) -> None:
     protected = Protected()
     for folder in (MODEL, MODEL, "1/a", ""):
         protected.add(folder)
-    protected.runs.add(RUN)
+    protected.runs[RUN] = set()
     assert protected.forbids(touch) is expected
     assert protected.ordered == ["1/a", MODEL]
 
@@ -213,23 +214,129 @@ def test_sources_of_every_form_are_protected(registered: Version, path: str) -> 
     assert not known.forbids(Touch(frozenset({"1/elsewhere"})))
 
 
+LOGGED = "m-" + RUN
+
+
 @pytest.mark.parametrize(
     ("path", "held"),
     [
         (f"1/{RUN}/artifacts/Model", True),
         (f"1/{RUN}/artifacts/Model/code/a.py", True),
-        (f"1/{RUN}/artifacts/Model/./code//a.py", True),
+        (f"1/{RUN}/artifacts/Model/", True),
+        (f"1/{RUN}/artifacts/Model/./code/a.py", False),
+        (f"1/{RUN}/artifacts/Model//code/a.py", False),
         (f"1/{RUN}/artifacts/model/code/a.py", False),
         (f"1/{RUN}/artifacts/Model2", False),
         (f"1/{RUN}/artifacts", False),
         (f"1/{RUN}/artifacts/Model/../other", False),
+        (f"1/{RUN}/artifacts/Model/%2e%2e/other", False),
         ("", False),
     ],
 )
 def test_what_is_in_a_folder_of_a_version_is_known_letter_by_letter(path: str, held: bool) -> None:
-    registered = version(f"runs:/{RUN}/Model")
+    registered = version(f"runs:/{RUN}/Model", run=RUN)
     found = Registered(Rows(registered, version("mlflow-artifacts:/1/x")), DESTINATION).holding(path)
     assert found == (frozenset({registered}) if held else frozenset())
+
+
+@pytest.mark.parametrize(
+    ("registered", "opened"),
+    [
+        (version(f"models:/{LOGGED}"), f"1/models/{LOGGED}/artifacts/MLmodel"),
+        (
+            version("models:/price/1", f"mlflow-artifacts:/1/models/{LOGGED}/artifacts"),
+            f"1/models/{LOGGED}/artifacts/MLmodel",
+        ),
+        (version("models:/price/1", f"runs:/{RUN}/model", RUN), f"1/{RUN}/artifacts/model/MLmodel"),
+        (version(f"runs:/{RUN}/a%20b", run=RUN), f"1/{RUN}/artifacts/a b/MLmodel"),
+        (version(f"mlflow-artifacts:/1/{RUN}/artifacts/m", run=RUN), f"1/{RUN}/artifacts/m/MLmodel"),
+    ],
+)
+def test_a_source_without_doubt_is_opened(registered: Version, opened: str) -> None:
+    assert Registered(Rows(registered), DESTINATION).holding(opened) == {registered}
+
+
+OWN = f"1/{RUN}/artifacts"
+OTHER_RUN = "f" * 32
+UP = ".\t./.\t./.\t./"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"mlflow-artifacts:/{OWN}/x%3f/{UP}2",
+        f"mlflow-artifacts:/{OWN}/x%23/{UP}2",
+        f"mlflow-artifacts:/{OWN}/../../../2",
+        f"mlflow-artifacts:/{OWN}/%2e%2e/%2e%2e/%2e%2e/2",
+        f"mlflow-artifacts:/{OWN}/%252e%252e/%252e%252e/%252e%252e/2",
+        f"mlflow-artifacts:/{OWN}/..%2f..%2f..%2f2",
+        f"mlflow-artifacts:/{OWN}/..\\..\\..\\2",
+        f"mlflow-artifacts:/{OWN}/a%2f..%2f..%2f..%2f..%2f2",
+        f"runs:/{RUN}/x%3f/{UP}2",
+        f"runs:/{RUN}/x%23/{UP.replace(chr(9), chr(13))}2",
+        f"runs:/{RUN}/../../../2",
+        f"runs:/{OTHER_RUN}/model",
+        f"models:/{LOGGED}#x/1",
+        f"models:/{LOGGED}/1",
+        f"models:/{LOGGED}?x",
+        "mlflow-artifacts:/2",
+        "mlflow-artifacts:/",
+        "mlflow-artifacts://host/2",
+        "mlflow-artifacts:///2",
+        f"mlflow-artifacts:/2/models/{LOGGED}/artifacts",
+        f"mlflow-artifacts:/1/models/{LOGGED}",
+        "mlflow-artifacts:/1",
+        f"mlflow-artifacts:/1/{RUN}",
+        f"mlflow-artifacts:/1/{OTHER_RUN}/artifacts/model",
+        "s3://mlflow/store/2",
+        "s3://mlflow/store",
+        "https://h/api/2.0/mlflow-artifacts/artifacts/2",
+        "file:///2",
+        "dummy-source",
+        "",
+    ],
+)
+@pytest.mark.parametrize("run", [RUN, ""])
+def test_a_source_with_any_doubt_opens_nothing(source: str, run: str) -> None:
+    known = Registered(Rows(version(source, run=run), version("models:/x/1", source, run)), DESTINATION)
+    for path in ("2", "2/x", f"2/{OTHER_RUN}/artifacts/secret.txt", "x", "", f"1/models/{LOGGED}/artifacts/1/w",
+                 f"1/models/{LOGGED}/artifacts/MLmodel", f"2/models/{LOGGED}/artifacts/w",
+                 f"1/{OTHER_RUN}/artifacts/model/w", f"{OWN}/secret.txt", f"1/{RUN}", "1"):  # fmt: skip
+        assert known.holding(path) == frozenset(), path
+
+
+@given(
+    st.lists(
+        st.sampled_from(["a", "..", ".", "", "%2e", "%2E%2e", "%2f", "%252e", "?", "#", "\t", "%3f", " "]), max_size=9
+    )
+)
+def test_nothing_outside_its_run_is_opened_by_any_source(parts: list[str]) -> None:
+    tail = "/".join(parts)
+    for source in (f"runs:/{RUN}/{tail}", f"mlflow-artifacts:/{OWN}/{tail}", f"mlflow-artifacts:/{tail}"):
+        known = Registered(Rows(), DESTINATION)
+        for place in known._opened(version(source, run=RUN)):
+            assert place == OWN or place.startswith(f"{OWN}/")
+            assert clean(place) == place.casefold()
+
+
+@pytest.mark.parametrize(
+    ("source", "unclear"),
+    [
+        (f"runs:/{RUN}/my%20model", False),
+        (f"models:/{LOGGED}", False),
+        ("dummy-source", False),
+        ("mlflow-artifacts:/1/a.b/..c", False),
+        (f"runs:/{RUN}/x%3f/{UP}2", True),
+        (f"models:/{LOGGED}#x/1", True),
+        ("mlflow-artifacts:/1/a/%252e%252e/b", True),
+        ("mlflow-artifacts:/1/a/./b", True),
+        ("mlflow-artifacts:/1/a/..", True),
+        ("a\x7fb", True),
+        ("%25252525252525252541", True),
+    ],
+)
+def test_what_can_be_read_in_two_ways_is_unclear(source: str, unclear: bool) -> None:
+    assert is_unclear(source) is unclear
 
 
 @pytest.mark.parametrize("source", ["runs:/gone/model", "models:/gone/1", "prompt", "s3://elsewhere/x"])
@@ -247,16 +354,40 @@ def test_a_new_version_is_protected_at_once_and_read_by_its_time() -> None:
     assert rows.asked == [None, 5_000_000_000 - MARGIN_MS]
 
 
-def test_a_deleted_version_is_free_after_the_next_whole_reading() -> None:
+@pytest.mark.parametrize(
+    "touch",
+    [
+        Touch(frozenset({"1/a/x"})),
+        Touch(frozenset({"1"}), recursive=True),
+        Touch(frozenset({""}), recursive=True),
+        Touch(runs=frozenset({"r"})),
+    ],
+)
+def test_a_deleted_version_is_no_reason_to_refuse(touch: Touch) -> None:
+    gone, other = version("mlflow-artifacts:/1/a", run="r"), version("mlflow-artifacts:/2/b", run="s")
+    rows = Rows(gone, other)
+    known = Registered(rows, DESTINATION, lambda: 0.0)
+    assert known.forbids(touch)
+    rows.rows.remove(gone)
+    assert known.forbids(touch) is ("" in touch.paths)
+    assert known.forbids(Touch(frozenset({"2/b/x"})))
+
+
+def test_who_is_refused_rightly_lets_nothing_be_read_anew() -> None:
+    rows = Rows(version("mlflow-artifacts:/1/a", created=5_000_000_000))
+    known = Registered(rows, DESTINATION, lambda: 0.0)
+    for _time in range(3):
+        assert known.forbids(Touch(frozenset({"1/a/x"})))
+    assert rows.asked == [None, *[5_000_000_000 - MARGIN_MS] * 2]
+
+
+def test_everything_is_read_anew_once_in_a_while() -> None:
     rows, now = Rows(version("mlflow-artifacts:/1/a")), [0.0]
     known = Registered(rows, DESTINATION, lambda: now[0])
-    touch = Touch(frozenset({"1/a/x"}))
-    assert known.forbids(touch)
-    rows.rows.clear()
-    now[0] = RELOAD_SECONDS - 1
-    assert known.forbids(touch)
+    assert known.forbids(Touch(frozenset({"1/a/x"})))
     now[0] = RELOAD_SECONDS
-    assert not known.forbids(touch)
+    assert known.forbids(Touch(frozenset({"1/a/x"})))
+    assert rows.asked == [None, None]
 
 
 def test_a_request_that_touches_nothing_asks_nothing() -> None:

@@ -9,12 +9,18 @@ import json
 from typing import Any
 
 from flask import Response, request
+from mlflow.protos.model_registry_pb2 import CreateModelVersion
 from mlflow.protos.service_pb2 import CreateExperiment
 from mlflow.server import handlers
 
 from mlops_identity import answers
 from mlops_identity.config import Config
+from mlops_identity.content import is_unclear
 
+SOURCE_MESSAGE = (
+    "source is {source!r}, which different readers take for different places: it has, plain or encoded, a control "
+    "character, one of ? # \\, or a part that is . or .."
+)
 LOCATION_MESSAGE = (
     "artifact_location is {location!r}, but this platform keeps the files of an experiment in a place of its own, "
     "where the rights on the experiment hold. Leave artifact_location out."
@@ -23,11 +29,14 @@ LOCATION_MESSAGE = (
 
 def unusable() -> Response | None:
     """Return the refusal of a call that would make something that nobody could use, its maker least of all."""
+    reason = ""
     if request.endpoint == "_create_experiment":
         location = str(handlers._get_request_message(CreateExperiment()).artifact_location)
-        if location:
-            return answers.error(400, "INVALID_PARAMETER_VALUE", LOCATION_MESSAGE.format(location=location))
-    return None
+        reason = LOCATION_MESSAGE.format(location=location) if location else ""
+    if request.endpoint == "_create_model_version":
+        source = str(handlers._get_request_message(CreateModelVersion()).source)
+        reason = SOURCE_MESSAGE.format(source=source) if is_unclear(source) else ""
+    return answers.error(400, "INVALID_PARAMETER_VALUE", reason) if reason else None
 
 
 def says_who_keeps_passwords(config: Config) -> Any:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from mlops_identity.headers import GATEWAY, GATEWAY_HEADER
+
 PREFIX = "X-Mlops-"
 VALUE_LENGTH = 256
 BODY_BYTES = 16_384
@@ -46,6 +48,10 @@ class Trail:
     content_type: str = ""
     body: bytearray = field(default_factory=bytearray)
     body_is_whole: bool = True
+
+    def forget_who(self) -> None:
+        """Forget who asked and that it was refused: both are found out again."""
+        self.user, self.how, self.groups, self.refused = "", "none", "", False
 
     def learn(self, names: Mapping[str, str]) -> None:
         """Add names; the first one of a kind stays."""
@@ -232,6 +238,8 @@ class AsgiTrail:
             await self.app(scope, receive, send)
             return
         given = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        if scope["path"].startswith(GATEWAY) and given.get(GATEWAY_HEADER.lower()):
+            given["authorization"] = given[GATEWAY_HEADER.lower()]
         trail = Trail(content_type=given.get("content-type", ""))
         trail.learn(names_in(dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"))), ""))
         started = False

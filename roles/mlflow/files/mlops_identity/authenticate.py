@@ -9,11 +9,10 @@ from typing import cast
 from urllib.parse import quote
 
 from flask import Response, current_app, g, make_response, redirect, request
-from mlflow.gateway.constants import MLFLOW_GATEWAY_AUTH_HEADER
 
 from mlops_identity import answers, browser
 from mlops_identity.config import Config
-from mlops_identity.headers import bearer_token
+from mlops_identity.headers import GATEWAY, GATEWAY_HEADER, bearer_token
 from mlops_identity.identity import Identity
 from mlops_identity.keycloak import KeycloakAway
 from mlops_identity.services import Services, oidc, services
@@ -23,12 +22,8 @@ from mlops_identity.tokens import TokenRefused
 REMEMBERED = "mlops_identity"
 
 
-# An agent's own key for its provider takes the usual header on its way through the gateway.
-GATEWAY = "/gateway/"
-
-
 def _take_gateway_header() -> None:
-    given = request.headers.get(MLFLOW_GATEWAY_AUTH_HEADER)
+    given = request.headers.get(GATEWAY_HEADER)
     if given and request.path.startswith(GATEWAY):
         request.environ["HTTP_AUTHORIZATION"] = given
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import threading
 import time
 from bisect import bisect_left, insort
@@ -14,16 +15,19 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from mlops_identity.memory import may_use
-
 # A path that is still encoded after so many times is refused, not understood.
 DECODINGS = 8
-# What deleted versions protected is read anew so often, and before anything is refused for them.
+# What deleted versions protected is read anew so often, and when something would be refused for them alone.
 RELOAD_SECONDS = 300.0
 # Clocks of MLflow hosts may differ by this much; what is younger is read again at each question.
 MARGIN_MS = 600_000
 HTTP_ANCHOR = "/mlflow-artifacts/artifacts/"
 OWN_SCHEMES = frozenset({"runs", "models", "mlflow-artifacts"})
+LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]{32})")
+RUN_FILES = re.compile(r"runs:/([0-9a-f]{32})/(.+)")
+SERVED_FILES = re.compile(r"mlflow-artifacts:/((?:\d+/models/(m-[0-9a-f]{32})|[^/]).*)")
+# What some readers of a path end at, cut out or resolve.
+UNCLEAR = re.compile(r"[\x00-\x1f\x7f?#\\]|(?:^|/)\.{1,2}(?:/|$)")
 
 
 class UnreadablePath(Exception):
@@ -88,6 +92,21 @@ def is_foreign(source: str) -> bool:
     return bool(scheme) and scheme not in OWN_SCHEMES
 
 
+def is_unclear(text: str) -> bool:
+    """Return whether a source, or what it is when it is decoded, means different places to different readers."""
+    try:
+        return any(UNCLEAR.search(layer) for layer in _layers(text))
+    except UnreadablePath:
+        return True
+
+
+def exactly(text: str) -> str | None:
+    """Return the path that a text means to every reader, or None if there is any doubt."""
+    path = unquote(text)
+    doubtful = is_unclear(path) or unquote(path) != path or path.count("/") != text.count("/") or "//" in path
+    return None if doubtful else path.rstrip("/")
+
+
 @dataclass(frozen=True)
 class Touch:
     """What a request would write or remove."""
@@ -138,7 +157,7 @@ class Protected:
 
     folders: dict[str, set[Version]] = field(default_factory=dict)
     ordered: list[str] = field(default_factory=list)
-    runs: set[str] = field(default_factory=set)
+    runs: dict[str, set[Version]] = field(default_factory=dict)
 
     def add(self, folder: str, version: Version | None = None) -> None:
         """Protect a folder of a version. The root would protect everything, and is no version's."""
@@ -162,9 +181,21 @@ class Protected:
         at = bisect_left(self.ordered, prefix)
         return at < len(self.ordered) and self.ordered[at].startswith(prefix)
 
+    def concerned(self, touch: Touch) -> set[Version]:
+        """Return the versions for which a request is forbidden."""
+        found = [self.runs[run] for run in touch.runs if run in self.runs]
+        found += [self.holding(path) for path in touch.paths]
+        if touch.recursive:
+            found += [self.folders[folder] for path in touch.paths for folder in self._below(path)]
+        return set[Version]().union(*found)
+
+    def _below(self, path: str) -> list[str]:
+        prefix = path + "/" if path else ""
+        return [folder for folder in self.ordered[bisect_left(self.ordered, prefix) :] if folder.startswith(prefix)]
+
     def forbids(self, touch: Touch) -> bool:
         """Return whether a request would change what belongs to a registered version."""
-        if not self.runs.isdisjoint(touch.runs):
+        if not touch.runs.isdisjoint(self.runs):
             return True
         return any(self.holds(path) or (touch.recursive and self.is_below(path)) for path in touch.paths)
 
@@ -180,7 +211,9 @@ class Registered:
         self._protected = Protected()
         self._seen: set[Version] = set()
         self._newest = 0
-        self._read_at = float("-inf")
+        self._reload_at = float("-inf")
+        # Neither a run nor a logged model ever moves.
+        self._known: dict[str, str] = {}
 
     def forbids(self, touch: Touch) -> bool:
         """Return whether a request would change what belongs to a registered version."""
@@ -188,25 +221,51 @@ class Registered:
             return False
         with self._lock:
             self._refresh()
+            if not self._protected.forbids(touch):
+                return False
+            # Deleted versions are no reason to refuse; nobody can let everything be read who is refused rightly.
+            if not self._registry.models_with(self._protected.concerned(touch)):
+                self._reload_at = float("-inf")
+                self._refresh()
             return self._protected.forbids(touch)
 
     def holding(self, path: str) -> frozenset[Version]:
-        """Return the versions in whose folders the path is, letter by letter."""
+        """Return the versions in whose folders the path is, without any doubt: what is protected is more."""
+        exact = exactly(path)
+        if not exact:
+            return frozenset()
         with self._lock:
             self._refresh()
-            found = self._protected.holding(clean(path))
-        # What is protected in every spelling is opened in one only.
-        return frozenset(version for version in found if self._places(version) & set(_upwards(plain(path))))
+            found = self._protected.holding(clean(exact))
+        return frozenset(version for version in found if not self._opened(version).isdisjoint(_upwards(exact)))
+
+    def _opened(self, version: Version) -> set[str]:
+        """Return the folders of a version that its readers may read: below its run, or of its logged model."""
+        uris = (version.source, version.storage_location)
+        return {place for uri in uris if (place := self._opened_by(uri, version.run_id)) is not None}
+
+    def _opened_by(self, uri: str, run_id: str) -> str | None:
+        if named := LOGGED_MODEL.fullmatch(uri):
+            return self._inside(self._registry.model_location(named[1]), "")
+        root = self._inside(self._registry.run_location(run_id), "") if run_id else None
+        if (named := RUN_FILES.fullmatch(uri)) and root is not None:
+            path = exactly(named[2])
+            return f"{root}/{path}" if path and named[1] == run_id else None
+        if named := SERVED_FILES.fullmatch(uri):
+            place = exactly(named[1])
+            home = self._inside(self._registry.model_location(named[2]), "") if named[2] else root
+            return place if place and home is not None and home in _upwards(place) else None
+        return None
 
     def _refresh(self) -> None:
         now = self._clock()
-        if now < self._read_at + RELOAD_SECONDS and may_use(self._read_at):
+        if now < self._reload_at:
             self._take(self._registry.versions(self._newest - MARGIN_MS))
             return
         versions = list(self._registry.versions(None))
         self._protected, self._seen, self._newest = Protected(), set(), 0
         self._take(versions)
-        self._read_at = now
+        self._reload_at = now + RELOAD_SECONDS
 
     def _take(self, versions: Iterable[Version]) -> None:
         for version in versions:
@@ -218,7 +277,7 @@ class Registered:
 
     def _protect(self, version: Version) -> None:
         if version.run_id:
-            self._protected.runs.add(version.run_id)
+            self._protected.runs.setdefault(version.run_id, set()).add(version)
         for place in self._places(version):
             self._protected.add(clean(place), version)
 
@@ -232,11 +291,22 @@ class Registered:
 
     def place(self, uri: str) -> str | None:
         """Return where in the artifact store a URI points, those of runs and logged models included."""
+        known = self._known.get(uri)
+        if known is None:
+            known = self._place(uri)
+        if known is not None:
+            self._known[uri] = known
+        return known
+
+    def _place(self, uri: str) -> str | None:
         parts = urlsplit(uri)
         name, _slash, rest = parts.path.lstrip("/").partition("/")
         if parts.scheme == "runs":
             return self._inside(self._registry.run_location(name), rest)
         if parts.scheme == "models":
+            # A model's name and version: the place of its files is written beside it.
+            if rest or parts.fragment:
+                return None
             return self._inside(self._registry.model_location(name), rest)
         return located(uri, self._destination)
 

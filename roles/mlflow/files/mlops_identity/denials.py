@@ -56,7 +56,7 @@ def _forget() -> None:
     ask_anew()
     g.pop(DECIDED, None)
     g.pop(authenticate.REMEMBERED, None)
-    current_trail().refused = False
+    current_trail().forget_who()
 
 
 def install(auth: ModuleType) -> None:
@@ -74,7 +74,7 @@ def install(auth: ModuleType) -> None:
 
     def user_anew(asked: Any) -> Any:
         ask_anew()
-        audit.ASGI_TRAIL.get().refused = False
+        audit.ASGI_TRAIL.get().forget_who()
         return user_of(asked)
 
     def validator(path: str, method: str) -> Validator | None:

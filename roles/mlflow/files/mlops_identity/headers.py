@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 
 BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/-]+=*) *", re.IGNORECASE | re.ASCII)
+# An agent's own key for its provider takes the usual header on its way through the gateway.
+GATEWAY, GATEWAY_HEADER = "/gateway/", "X-MLflow-Authorization"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

@@ -48,7 +48,7 @@ def point_at_files(response: Response) -> Response:
     """Name the files of a version themselves: a client would look up the run of `runs:/`, which it may not see."""
     if request.endpoint != DOWNLOAD_VIEW or response.status_code != 200:
         return response
-    uri = str(response.get_json()["artifact_uri"])
+    uri = str(response.get_json().get("artifact_uri", ""))
     run_id, _slash, path = uri.removeprefix(RUNS).partition("/")
     folder = Databases().run_location(run_id) if uri.startswith(RUNS) else None
     if folder is not None:

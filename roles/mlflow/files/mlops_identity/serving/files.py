@@ -10,10 +10,11 @@ import json
 import os
 import posixpath
 import tempfile
+from collections.abc import Generator
 from types import ModuleType
 from typing import Any
 
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from mlflow.exceptions import MlflowException
 from mlflow.server import artifact_router, handlers
 from mlflow.store.artifact.artifact_repo import ARTIFACT_STREAM_CHUNK_SIZE
@@ -28,18 +29,24 @@ class NotOffered:
     """What no artifact repository is: MLflow then says, and offers, nothing that needs the object store itself."""
 
 
-class Copy(FileResponse):
-    """A file that is gone when it was sent, or when nobody reads it any more."""
+def _chunks(path: str) -> Generator[bytes]:
+    with open(path, "rb") as file:
+        while chunk := file.read(ARTIFACT_STREAM_CHUNK_SIZE):
+            yield chunk
 
-    chunk_size = ARTIFACT_STREAM_CHUNK_SIZE
+
+class Copy(StreamingResponse):
+    """A file that is gone when it was sent, or when nobody reads it any more."""
 
     def __init__(self, folder: tempfile.TemporaryDirectory[str], path: str, name: str) -> None:
         headers = {
             "Content-Type": _guess_mime_type(path),
             "Content-Disposition": handlers._content_disposition_attachment(name),
             "X-Content-Type-Options": "nosniff",
+            "Content-Length": str(os.path.getsize(path)),
         }
-        super().__init__(path, headers=headers)
+        self._content = _chunks(path)
+        super().__init__(self._content, headers=headers)
         self._folder = folder
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -47,7 +54,15 @@ class Copy(FileResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
+            self._content.close()
             self._folder.cleanup()
+
+
+def _fetched(repository: Any, path: str, folder: str) -> str:
+    """Fetch one file, and nothing that is none: a folder would be fetched whole before that is seen."""
+    if not path or repository.list_artifacts(path):
+        raise MlflowException.invalid_parameter_value(f"This is a folder, not a file: {path!r}")
+    return str(os.path.abspath(repository.download_artifacts(path, folder)))
 
 
 async def download_artifact(artifact_path: str) -> Any:
@@ -60,13 +75,11 @@ async def download_artifact(artifact_path: str) -> Any:
         folder = tempfile.TemporaryDirectory()
         try:
             # Not of the threads that the database's connections are counted by.
-            copied = await asyncio.to_thread(repository.download_artifacts, path, folder.name)
-            if os.path.isdir(copied):
-                raise MlflowException.invalid_parameter_value(f"This is a folder, not a file: {artifact_path!r}")
+            copied = await asyncio.to_thread(_fetched, repository, path, folder.name)
         except BaseException:
             folder.cleanup()
             raise
-        return Copy(folder, os.path.abspath(copied), posixpath.basename(path))
+        return Copy(folder, copied, posixpath.basename(path))
     except MlflowException as error:
         return JSONResponse(json.loads(error.serialize_as_json()), error.get_http_status_code())
 
