@@ -238,7 +238,7 @@ class AsgiTrail:
             await self.app(scope, receive, send)
             return
         given = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        if scope["path"].startswith(GATEWAY) and given.get(GATEWAY_HEADER.lower()):
+        if scope.get("path", "").startswith(GATEWAY) and given.get(GATEWAY_HEADER.lower()):
             given["authorization"] = given[GATEWAY_HEADER.lower()]
         trail = Trail(content_type=given.get("content-type", ""))
         trail.learn(names_in(dict(parse_qsl(scope.get("query_string", b"").decode("latin-1"))), ""))
