@@ -97,7 +97,13 @@ class MinioClient:
     """Buckets, users and policies of one server. The certificate is always verified."""
 
     def __init__(
-        self, url: str, access_key: str, secret_key: str, ca_path: str | None = None, region: str = "us-east-1"
+        self,
+        url: str,
+        access_key: str,
+        secret_key: str,
+        ca_path: str | None = None,
+        region: str = "us-east-1",
+        server_name: str | None = None,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
@@ -108,6 +114,7 @@ class MinioClient:
         self._secure = parts.scheme == "https"
         self._region = region
         self._ca_path = ca_path
+        self._server_name = server_name
         self._s3 = self._s3_as(access_key, secret_key)
         self._admin = MinioAdmin(
             endpoint=self._endpoint,
@@ -131,6 +138,11 @@ class MinioClient:
         return urllib3.PoolManager(
             cert_reqs="CERT_REQUIRED",
             ca_certs=self._ca_path,
+            **(
+                {"assert_hostname": self._server_name, "server_hostname": self._server_name}
+                if self._server_name
+                else {}
+            ),
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             retries=urllib3.Retry(total=ATTEMPTS, backoff_factor=0.2, status_forcelist=[502, 503, 504]),
         )

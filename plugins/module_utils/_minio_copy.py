@@ -47,6 +47,7 @@ def remaining(source: Sequence[Version], target: Sequence[Version]) -> Remaining
     What is before the last copied version was copied, too, and may have expired since. What others wrote comes after
     all that is copied; anything else would change the order of the history.
     """
+    source, target = effective(source), effective(target)
     place = {version.version_id: number for number, version in enumerate(source) if not version.is_delete_marker}
     pairs: list[tuple[Version, Version]] = []
     done = 0
@@ -63,6 +64,16 @@ def remaining(source: Sequence[Version], target: Sequence[Version]) -> Remaining
                 "are copied. Remove it from the new store and run again"
             )
     return Remaining(pairs, list(source[done:]))
+
+
+def effective(history: Sequence[Version]) -> list[Version]:
+    """A history without the delete markers that delete nothing, which MinIO does not make; expiry may leave them."""
+    deletes = [True, *(version.is_delete_marker for version in history)]
+    return [
+        version
+        for version, after_delete in zip(history, deletes, strict=False)
+        if not (version.is_delete_marker and after_delete)
+    ]
 
 
 def by_name(versions: Iterable[Version]) -> t.Iterator[list[Version]]:

@@ -16,7 +16,9 @@ description:
   - A copy has another version id and a new time. The user metadata C(mlops-copy-of) holds the source's version id.
     Object tags, legal holds and the end of a retention are not copied. A retention begins anew by the bucket's default.
   - What is there already is compared by SHA-256 and not copied again, so an interrupted run can simply be run again.
-  - Nobody else may write to the buckets before all is copied. What was written since is left alone, after a complete copy.
+  - Nobody else may write to the buckets before all is copied. What is written later stays.
+  - MinIO does not list an object whose name is below that of another (V(a/b) where there is V(a)), so such an object is
+    not copied.
   - Nothing is removed from the source.
 options:
   buckets:
@@ -28,6 +30,9 @@ options:
     description: Scheme, host and port of the server to copy from, which O(minio_access_key) opens, too.
     type: str
     required: true
+  source_server_name:
+    description: The name that must be in the certificate of O(source_url), if it is another than that of the URL.
+    type: str
 extends_documentation_fragment:
   - mlops.tracking.attributes
   - mlops.tracking.attributes.actiongroup_minio
@@ -46,7 +51,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 objects:
-  description: How many objects the source has in these buckets, with those that have only delete markers.
+  description: How many objects the source has in these buckets, deleted ones included.
   returned: success
   type: int
   sample: 12
@@ -96,9 +101,7 @@ def compare(source: t.Any, target: t.Any, bucket: str, pair: tuple[Version, Vers
     """Read a version on both sides."""
     before, after = pair
     if source.digest(bucket, before.name, before.version_id) != target.digest(bucket, after.name, after.version_id):
-        raise PlanError(
-            f"{after.name}, version {after.version_id}, differs from the version {before.version_id} that it is a copy of"
-        )
+        raise PlanError(f"{after.name}, version {after.version_id}, differs from its source {before.version_id}")
 
 
 def copy_version(source: t.Any, target: t.Any, bucket: str, version: Version) -> bool:
@@ -146,6 +149,7 @@ def main() -> None:
             **argument_spec(),
             "buckets": {"type": "list", "elements": "str", "required": True},
             "source_url": {"type": "str", "required": True},
+            "source_server_name": {"type": "str"},
         },
         supports_check_mode=True,
     )
@@ -158,6 +162,7 @@ def main() -> None:
             params["minio_secret_key"],
             ca_path=params["ca_path"],
             region=params["region"],
+            server_name=params["source_server_name"],
         )
         counts = copy_store(source, target, params["buckets"], module.check_mode)
     except (PlanError, MinioClientError, ValueError, OSError) as exc:
