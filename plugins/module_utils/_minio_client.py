@@ -135,14 +135,13 @@ class MinioClient:
         )
 
     def _http_client(self) -> urllib3.PoolManager:
+        names: dict[str, t.Any] = {}
+        if self._server_name:
+            names = {"assert_hostname": self._server_name, "server_hostname": self._server_name}
         return urllib3.PoolManager(
             cert_reqs="CERT_REQUIRED",
             ca_certs=self._ca_path,
-            **(
-                {"assert_hostname": self._server_name, "server_hostname": self._server_name}
-                if self._server_name
-                else {}
-            ),
+            **names,
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             retries=urllib3.Retry(total=ATTEMPTS, backoff_factor=0.2, status_forcelist=[502, 503, 504]),
         )
@@ -261,7 +260,7 @@ class MinioClient:
 
     def versions(self, bucket: str, prefix: str = "") -> Iterator[Version]:
         """All versions and delete markers as the server lists them: names in order, the newest first."""
-        query = {"versions": "", "prefix": prefix, "encoding-type": "url", "max-keys": "1000"}
+        query: dict[str, t.Any] = {"versions": "", "prefix": prefix, "encoding-type": "url", "max-keys": "1000"}
         more = True
         while more:
             with _errors():
