@@ -9,7 +9,8 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Collection, Iterable
+import typing as t
+from collections.abc import Collection, Iterable, Mapping
 
 DIRECTORY = "/etc/minio/kms-keys"
 SETTINGS_FILE = "/etc/default/minio"
@@ -55,6 +56,26 @@ def shared(served: Iterable[str], drives: Iterable[str]) -> bool:
 def kept_fingerprints(names: Collection[str]) -> list[str]:
     """Those file names that are fingerprints."""
     return sorted(name for name in names if _FINGERPRINT.match(name))
+
+
+def to_record(
+    records: Mapping[str, Mapping[str, t.Any]], wanted: str, in_force: str, served: Collection[str]
+) -> dict[str, t.Any]:
+    """What to note about the store of the key in force before another takes its place; nothing on the way back."""
+    if in_force in ("", wanted) or records.get(wanted, {}).get("into") == in_force:
+        return {}
+    if records.get(in_force, {}).get("into") == wanted:
+        return {}
+    return {"volumes": list(served), "into": wanted, "copied": False}
+
+
+def to_copy(records: Mapping[str, Mapping[str, t.Any]], wanted: str, replaces: str) -> list[str]:
+    """The folders whose objects are still to copy into the store of the wanted key."""
+    record = records.get(replaces, {})
+    folders = list(record.get("volumes", []))
+    pending = record.get("into") == wanted and not record.get("copied")
+    # The previous server of several hosts would need all of them at once.
+    return folders if pending and not any("://" in folder for folder in folders) else []
 
 
 def certificate_fingerprint(pem: str) -> str:

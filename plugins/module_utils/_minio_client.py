@@ -6,15 +6,25 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import traceback
 import typing as t
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
-from urllib.parse import urlsplit
+from dataclasses import replace
+from itertools import islice, takewhile
+from urllib.parse import unquote_plus, urlsplit
+from xml.etree import ElementTree
 
 from ansible.module_utils.basic import missing_required_lib
 
+from ansible_collections.mlops.tracking.plugins.module_utils._minio_copy import (
+    MARK,
+    MEBIBYTE,
+    Version,
+    kept_headers,
+    part_bytes,
+)
 from ansible_collections.mlops.tracking.plugins.module_utils._minio_plan import Bucket, Stored, User
 
 LIBRARY_ERROR: str | None = None
@@ -87,7 +97,13 @@ class MinioClient:
     """Buckets, users and policies of one server. The certificate is always verified."""
 
     def __init__(
-        self, url: str, access_key: str, secret_key: str, ca_path: str | None = None, region: str = "us-east-1"
+        self,
+        url: str,
+        access_key: str,
+        secret_key: str,
+        ca_path: str | None = None,
+        region: str = "us-east-1",
+        server_name: str | None = None,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
@@ -98,6 +114,7 @@ class MinioClient:
         self._secure = parts.scheme == "https"
         self._region = region
         self._ca_path = ca_path
+        self._server_name = server_name
         self._s3 = self._s3_as(access_key, secret_key)
         self._admin = MinioAdmin(
             endpoint=self._endpoint,
@@ -118,9 +135,13 @@ class MinioClient:
         )
 
     def _http_client(self) -> urllib3.PoolManager:
+        names: dict[str, t.Any] = {}
+        if self._server_name:
+            names = {"assert_hostname": self._server_name, "server_hostname": self._server_name}
         return urllib3.PoolManager(
             cert_reqs="CERT_REQUIRED",
             ca_certs=self._ca_path,
+            **names,
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             retries=urllib3.Retry(total=ATTEMPTS, backoff_factor=0.2, status_forcelist=[502, 503, 504]),
         )
@@ -230,6 +251,79 @@ class MinioClient:
                 answer.close()
                 answer.release_conn()
 
+    # Versions
+
+    def has_bucket(self, name: str) -> bool:
+        """Whether there is such a bucket."""
+        with _errors():
+            return bool(self._s3.bucket_exists(name))
+
+    def versions(self, bucket: str, prefix: str = "") -> Iterator[Version]:
+        """All versions and delete markers as the server lists them: names in order, the newest first."""
+        query: dict[str, t.Any] = {"versions": "", "prefix": prefix, "encoding-type": "url", "max-keys": "1000"}
+        more = True
+        while more:
+            with _errors():
+                # The SDK's own listing has delete markers after everything else, so their place is lost.
+                page = ElementTree.fromstring(self._s3._execute("GET", bucket, query_params=query).data)
+            for entry in page:
+                if _tag(entry) in ("Version", "DeleteMarker"):
+                    yield _version(entry)
+            more = _text(page, "IsTruncated") == "true"
+            query["key-marker"] = unquote_plus(_text(page, "NextKeyMarker"))
+            query["version-id-marker"] = _text(page, "NextVersionIdMarker")
+
+    def history(self, bucket: str, name: str) -> list[Version]:
+        """All versions of one object, oldest first, with the marks of copies."""
+        found = takewhile(lambda version: version.name == name, self.versions(bucket, prefix=name))
+        return [self._with_mark(bucket, version) for version in found][::-1]
+
+    def _with_mark(self, bucket: str, version: Version) -> Version:
+        if version.is_delete_marker:
+            return version
+        with _errors():
+            stat = self._s3.stat_object(bucket, version.name, version_id=version.version_id)
+        return replace(version, copy_of=(stat.metadata or {}).get(MARK, ""))
+
+    def digest(self, bucket: str, name: str, version_id: str) -> str:
+        """The SHA-256 of one version, read as a stream."""
+        digest = hashlib.sha256()
+        with _errors(), self._reading(bucket, name, version_id) as answer:
+            while part := answer.read(MEBIBYTE, decode_content=False):
+                digest.update(part)
+        return digest.hexdigest()
+
+    def put_copy(self, source: MinioClient, bucket: str, version: Version) -> str:
+        """Copy one version of another server as the newest here, and return its version id."""
+        name = version.name
+        with _errors(), source._reading(bucket, name, version.version_id) as answer:
+            headers = kept_headers(answer.headers, version.version_id)
+            result = self._s3.put_object(
+                bucket,
+                name,
+                t.cast(t.BinaryIO, _Stored(answer)),
+                version.size,
+                content_type=headers.pop("content-type", ""),
+                metadata=dict(headers),
+                part_size=part_bytes(version.size),
+                num_parallel_uploads=1,
+            )
+        return str(result.version_id)
+
+    def add_delete_marker(self, bucket: str, name: str) -> None:
+        """Delete the object, and keep its versions."""
+        with _errors():
+            self._s3.remove_object(bucket, name)
+
+    @contextlib.contextmanager
+    def _reading(self, bucket: str, name: str, version_id: str) -> Iterator[t.Any]:
+        answer = self._s3.get_object(bucket, name, version_id=version_id)
+        try:
+            yield answer
+        finally:
+            answer.close()
+            answer.release_conn()
+
     def set_bucket_policy(self, name: str, policy: Mapping[str, t.Any]) -> None:
         """Replace the bucket policy; an empty one removes it."""
         with _errors():
@@ -331,6 +425,34 @@ class MinioClient:
             if exc.code == absent_code:
                 return None
             raise
+
+
+class _Stored:
+    """The bytes of an answer as they are stored: not unpacked, whatever their content encoding."""
+
+    def __init__(self, answer: t.Any) -> None:
+        self._answer = answer
+
+    def read(self, most: int) -> bytes:
+        """The next bytes."""
+        return bytes(self._answer.read(most, decode_content=False))
+
+
+def _tag(element: ElementTree.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _text(element: ElementTree.Element, name: str) -> str:
+    return next((child.text or "" for child in element if _tag(child) == name), "")
+
+
+def _version(entry: ElementTree.Element) -> Version:
+    return Version(
+        name=unquote_plus(_text(entry, "Key")),
+        version_id=_text(entry, "VersionId"),
+        is_delete_marker=_tag(entry) == "DeleteMarker",
+        size=int(_text(entry, "Size") or 0),
+    )
 
 
 @contextlib.contextmanager

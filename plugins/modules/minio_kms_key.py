@@ -11,7 +11,7 @@ version_added: 0.1.0
 description:
   - Without the KMS key that objects were written with, nobody can read them any more.
   - This keeps the wanted key and the one that the server's settings have, one file each, before anything overwrites
-    them. It never removes one.
+    them. It never removes one. Beside a key that another takes the place of it notes the folders of its store.
   - It fails, and changes nothing, if the wanted key is another than the host's, unless O(replaces) names that one and
     the server leaves its folders for others. MinIO's own KMS holds one key, so a store never changes it.
 options:
@@ -32,6 +32,10 @@ options:
     type: list
     elements: path
     default: []
+  copied:
+    description: Note that everything of the key that O(replaces) names is copied into the store of the wanted key.
+    type: bool
+    default: false
   directory:
     description: Where keys are kept, for root only. A file has the fingerprint as its name and C(name:key) inside.
     type: path
@@ -70,6 +74,12 @@ in_force:
   returned: success
   type: str
   sample: 0f1e2d3c4b5a6978
+copy_from:
+  description: The folders of the key that O(replaces) names, while they are to be copied. None with several hosts.
+  returned: success
+  type: list
+  elements: str
+  sample: [/srv/minio]
 kept:
   description: The fingerprints of all keys that are kept.
   returned: success
@@ -78,6 +88,7 @@ kept:
   sample: [0f1e2d3c4b5a6978]
 """
 
+import json
 import os
 import tempfile
 import typing as t
@@ -92,6 +103,8 @@ from ansible_collections.mlops.tracking.plugins.module_utils._kms_keys import (
     kms_fingerprint,
     lost_key,
     shared,
+    to_copy,
+    to_record,
     volumes,
 )
 
@@ -155,6 +168,13 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     lost = lost_key(wanted, in_force, before, params["replaces"], shared(volumes(settings), params["drives"]))
     if lost:
         return {"msg": refusal(wanted, lost, directory)}
+    records = {name: json.loads(read(os.path.join(directory, f"{name}.json")) or "{}") for name in before}
+    record = to_record(records, wanted, in_force, volumes(settings))
+    noted = {in_force: record} if record else {}
+    replaces = params["replaces"]
+    if params["copied"] and to_copy(records, wanted, replaces):
+        noted = {replaces: {**records[replaces], "copied": True}}
+    records.update(noted)
     keys = {wanted: (params["name"], params["key"])}
     if found and in_force:
         keys[in_force] = found
@@ -162,9 +182,12 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     if not check_mode:
         for fingerprint, pair in missing.items():
             keep(directory, fingerprint, ":".join(pair) + "\n")
+        for fingerprint, record in noted.items():
+            keep(directory, f"{fingerprint}.json", json.dumps(record) + "\n")
     after = sorted({*before, *missing})
     return {
-        "changed": bool(missing),
+        "changed": bool(missing or noted),
+        "copy_from": to_copy(records, wanted, replaces),
         "fingerprint": wanted,
         "in_force": in_force,
         "kept": after,
@@ -179,6 +202,7 @@ def main() -> None:
             "key": {"type": "str", "required": True, "no_log": True},
             "replaces": {"type": "str", "default": ""},
             "drives": {"type": "list", "elements": "path", "default": []},
+            "copied": {"type": "bool", "default": False},
             "directory": {"type": "path", "default": DIRECTORY},
             "settings_file": {"type": "path", "default": SETTINGS_FILE},
         },

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import base64
 import datetime
+import gzip
 import io
 import ipaddress
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -36,7 +38,13 @@ from minio.commonconfig import CopySource
 from minio.error import S3Error
 
 from ansible_collections.mlops.tracking.plugins.module_utils._minio_client import MinioClient
-from ansible_collections.mlops.tracking.plugins.modules import minio_bucket, minio_policy, minio_read_back, minio_user
+from ansible_collections.mlops.tracking.plugins.modules import (
+    minio_bucket,
+    minio_copy_store,
+    minio_policy,
+    minio_read_back,
+    minio_user,
+)
 
 pytestmark = pytest.mark.skipif(not os.environ.get("MINIO_BINARY"), reason="MINIO_BINARY names no server")
 
@@ -134,7 +142,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(folder: Path, kms_key: bytes) -> Iterator[Server]:
+def running(folder: Path, kms_key: bytes, key_in_file: bool = False) -> Iterator[Server]:
     """A server on a folder, which may have been another server's before."""
     ca_path = folder / "ca.crt" if (folder / "certs").exists() else write_certificates(folder / "certs")
     address = f"localhost:{free_port()}"
@@ -145,6 +153,9 @@ def running(folder: Path, kms_key: bytes) -> Iterator[Server]:
         "MINIO_ROOT_PASSWORD": ROOT_SECRET,
         "MINIO_KMS_SECRET_KEY": "test-key:" + base64.b64encode(kms_key).decode(),
     }
+    if key_in_file:
+        (folder / "kms-key").write_text(environment.pop("MINIO_KMS_SECRET_KEY") + "\n")
+        environment["MINIO_KMS_SECRET_KEY_FILE"] = str(folder / "kms-key")
     command = [os.environ["MINIO_BINARY"], "server", "--address", address, "--certs-dir", str(folder / "certs")]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([*command, str(folder / "data")], env=environment, stdout=log, stderr=log)
@@ -352,3 +363,100 @@ def test_wrong_connection(run: Run, connection: dict[str, t.Any], message: str) 
 def test_an_unknown_key_is_refused(run: Run) -> None:
     result = run(minio_bucket, {"name": "artifacts", "encryption": "sse-kms", "kms_key": "unknown"})
     assert "KeyNotFound" in result["msg"]
+
+
+def as_root(server: Server) -> MinioClient:
+    return MinioClient(f"https://{server.address}", ROOT, ROOT_SECRET, ca_path=str(server.ca_path))
+
+
+def histories(server: Server, bucket: str) -> list[tuple[str, str, str, str]]:
+    """Name, digest, content type and own metadata of all that a bucket holds, in the order of the listing."""
+    reader, root = as_root(server), client(server, ROOT, ROOT_SECRET)
+    found = []
+    for version in reader.versions(bucket):
+        if version.is_delete_marker:
+            found.append((version.name, "deleted", "", ""))
+            continue
+        headers = root.stat_object(bucket, version.name, version_id=version.version_id).metadata or {}
+        digest = reader.digest(bucket, version.name, version.version_id)
+        found.append((version.name, digest, headers["content-type"], headers.get("x-amz-meta-run", "")))
+    return found
+
+
+def fill(server: Server) -> None:
+    """Objects with versions, delete markers first, between and last, and a large one."""
+    root = client(server, ROOT, ROOT_SECRET)
+    for name, locked in (("artifacts", False), ("audit", True)):
+        as_root(server).make_bucket(name, object_lock=locked)
+        as_root(server).set_versioning(name, True)
+        as_root(server).set_encryption(name, ("sse-kms", "test-key"))
+        for number in range(3):
+            root.put_object(name, "a", io.BytesIO(b"x" * number), number, "text/plain", metadata={"run": str(number)})
+    root.remove_object("artifacts", "a")
+    root.remove_object("artifacts", "a")
+    root.put_object("artifacts", "a", io.BytesIO(b"again"), 5)
+    root.remove_object("artifacts", "a")
+    packed = gzip.compress(b"packed" * 100)
+    root.put_object("artifacts", "d/b +%c", io.BytesIO(packed), len(packed), metadata={"Content-Encoding": "gzip"})
+    large = os.urandom(20 * 1024 * 1024)
+    root.put_object("artifacts", "large", io.BytesIO(large), len(large), part_size=5 * 1024 * 1024)
+
+
+def test_a_store_of_another_kms_key_is_copied(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders, keys = (tmp_path / "old", tmp_path / "new"), (os.urandom(32), os.urandom(32))
+    for folder in folders:
+        folder.mkdir()
+    shutil.copytree(write_certificates(tmp_path / "certs").parent / "certs", folders[0] / "certs")
+    shutil.copytree(tmp_path / "certs", folders[1] / "certs")
+    for folder in folders:
+        shutil.copy(tmp_path / "ca.crt", folder / "ca.crt")
+    with running(folders[0], keys[0]) as old:
+        fill(old)
+    # As the role starts it: the key comes from the file that the host keeps.
+    with running(folders[0], keys[0], key_in_file=True) as old, running(folders[1], keys[1]) as new:
+        as_root(new).make_bucket("artifacts", object_lock=False)
+        as_root(new).make_bucket("audit", object_lock=True)
+        as_root(new).set_versioning("artifacts", True)
+        as_root(new).set_retention_days("audit", 1)
+        for bucket in ("artifacts", "audit"):
+            as_root(new).set_encryption(bucket, ("sse-kms", "test-key"))
+        options = {
+            "minio_url": f"https://{new.address}",
+            "ca_path": str(new.ca_path),
+            "source_url": f"https://{old.address.replace('localhost', '127.0.0.1')}",
+            "source_server_name": "localhost",
+            "buckets": ["artifacts", "audit", "unknown"],
+        }
+        before = {bucket: histories(old, bucket) for bucket in ("artifacts", "audit")}
+        # Broken off after each number of versions, and begun again.
+        put, left = MinioClient.put_copy, [0]
+
+        def broken_off(self: MinioClient, *arguments: t.Any) -> str:
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            return put(self, *arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(MinioClient, "put_copy", broken_off)
+            for bucket_run in (2, 2):
+                left[0] = bucket_run
+                with pytest.raises(KeyboardInterrupt):
+                    minio_copy_store.copy_store(as_root(old), as_root(new), ["artifacts"], False)
+        planned = run(minio_copy_store, options, check=True)
+        first = run(minio_copy_store, options)
+        assert planned["versions"] == first["versions"] > 0
+        assert (first["objects"], first["verified"]) == (4, 9)
+        client(new, ROOT, ROOT_SECRET).put_object("artifacts", "large", io.BytesIO(b"later"), 5)
+        second = run(minio_copy_store, options)
+        assert (second["changed"], second["versions"], second["verified"]) == (False, 0, 9)
+        assert {bucket: histories(old, bucket) for bucket in before} == before
+        below = client(new, ROOT, ROOT_SECRET).stat_object("artifacts", "d/b +%c").metadata or {}
+        assert below["Content-Encoding"] == "gzip"
+    with running(folders[1], keys[1]) as new:
+        after = {bucket: histories(new, bucket) for bucket in before}
+        later = next(entry for entry in after["artifacts"] if entry[0] == "large")
+        after["artifacts"].remove(later)
+        assert after == before
+        stat = client(new, ROOT, ROOT_SECRET).stat_object("audit", "a")
+        assert (stat.metadata or {})["x-amz-object-lock-mode"] == "COMPLIANCE"

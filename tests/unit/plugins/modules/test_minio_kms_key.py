@@ -21,7 +21,7 @@ PRINT = {text: kms_fingerprint("k", text) for text in (OLD, NEW)}
 @pytest.fixture(name="params")
 def module_parameters(tmp_path: Path) -> dict[str, Any]:
     paths = {"directory": str(tmp_path / "minio" / "kms-keys"), "settings_file": str(tmp_path / "settings")}
-    return {"name": "k", "key": OLD, "replaces": "", "drives": ["/srv/minio"], **paths}
+    return {"name": "k", "key": OLD, "replaces": "", "copied": False, "drives": ["/srv/minio"], **paths}
 
 
 def settings(params: dict[str, Any], key: str) -> None:
@@ -30,7 +30,11 @@ def settings(params: dict[str, Any], key: str) -> None:
 
 def kept(params: dict[str, Any]) -> dict[str, str]:
     directory = Path(params["directory"])
-    return {path.name: path.read_text() for path in directory.iterdir()} if directory.exists() else {}
+    return (
+        {path.name: path.read_text() for path in directory.iterdir() if path.suffix != ".json"}
+        if directory.exists()
+        else {}
+    )
 
 
 def test_a_new_host_keeps_its_key_before_there_are_settings(params: dict[str, Any]) -> None:
@@ -53,6 +57,24 @@ def test_a_host_of_an_older_version_keeps_the_key_of_its_settings(params: dict[s
     assert result["in_force"] == PRINT[OLD]
     assert OLD not in str(result)
     assert NEW not in str(result)
+
+
+def test_the_folders_of_a_replaced_key_are_noted_until_all_is_copied(params: dict[str, Any]) -> None:
+    settings(params, OLD)
+    wanted = {**params, "key": NEW, "replaces": PRINT[OLD], "drives": ["/srv/other"]}
+    assert module.run(wanted, check_mode=True)["copy_from"] == ["/srv/minio"]
+    assert module.run(wanted, check_mode=False)["copy_from"] == ["/srv/minio"]
+    # The settings are overwritten now; an interrupted run goes on.
+    Path(params["settings_file"]).write_text(f'MINIO_VOLUMES="/srv/other"\nMINIO_KMS_SECRET_KEY="k:{NEW}"\n')
+    again = module.run(wanted, check_mode=False)
+    assert (again["changed"], again["copy_from"]) == (False, ["/srv/minio"])
+    done = module.run({**wanted, "copied": True}, check_mode=False)
+    assert (done["changed"], done["copy_from"]) == (True, [])
+    for copied in (True, False):
+        assert not module.run({**wanted, "copied": copied}, check_mode=False)["changed"]
+    # Back to the old folders: nothing is copied there.
+    back = {**params, "replaces": PRINT[NEW]}
+    assert module.run(back, check_mode=False)["copy_from"] == []
 
 
 @pytest.mark.parametrize("has_settings", [True, False])
