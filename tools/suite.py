@@ -71,8 +71,9 @@ def molecule(scenario: str, script: str = '"$0" test -s "$1" --destroy always') 
 
 
 def molecule_once(scenario: str) -> Step:
-    """Return the step that runs one scenario without its second run."""
-    script = '"$0" converge -s "$1" && "$0" verify -s "$1"; code=$?; "$0" destroy -s "$1" && exit $code'
+    """Return the step that runs one scenario without its second run, and what it has as a side effect."""
+    more = '{ [ ! -e molecule/"$1"/side_effect.yml ] || "$0" side-effect -s "$1"; }'
+    script = f'"$0" converge -s "$1" && "$0" verify -s "$1" && {more}; code=$?; "$0" destroy -s "$1" && exit $code'
     return molecule(scenario, script)
 
 
